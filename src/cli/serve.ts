@@ -1,0 +1,105 @@
+/**
+ * `sessile serve`: runs a server until SIGTERM or SIGINT.
+ */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { DEFAULTS, defaultShards } from '../options.ts';
+import { type RunningServer, type ServeOptions, serve } from '../serve.ts';
+import { CONNECTIONS_MAX_DEFAULT, FRAME_BYTES_MAX_DEFAULT } from '../transport/limits.ts';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../transport/protocol.ts';
+
+/** Exit code when the engine can no longer serve (EX_SOFTWARE of sysexits.h). */
+const EXIT_FAILED = 70;
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('Run a server for TCP clients.')
+    .addOption(option('--host <address>', 'address to listen on', DEFAULT_HOST))
+    .addOption(numeric('--port <port>', 'port to listen on; 0 picks a free one', DEFAULT_PORT))
+    .addOption(numeric('--shards <count>', 'worker threads; 0 = none', defaultShards()))
+    .addOption(numeric('--sessions-max <count>', 'live sessions at most', DEFAULTS.sessionsMax))
+    .addOption(
+      option('--on-full <what>', 'when all sessions are in use', DEFAULTS.onFull).choices([
+        'evict',
+        'reject',
+      ]),
+    )
+    .addOption(ttlOption())
+    .addOption(numeric('--data-bytes-max <bytes>', "a session's data", DEFAULTS.dataBytesMax))
+    .addOption(numeric('--reply-bytes-max <bytes>', "a reply's body", DEFAULTS.replyBytesMax))
+    .addOption(numeric('--frame-bytes-max <bytes>', 'a frame', FRAME_BYTES_MAX_DEFAULT))
+    .addOption(numeric('--connections-max <count>', 'connections', CONNECTIONS_MAX_DEFAULT))
+    .addOption(
+      numeric(
+        '--execute-timeout-ms <ms>',
+        'after which a pending operation counts as failed',
+        DEFAULTS.executeTimeoutMs,
+      ),
+    )
+    .addOption(
+      option('--run <where>', 'where requests run', DEFAULTS.run).choices([
+        'auto',
+        'worker',
+        'direct',
+      ]),
+    )
+    .addOption(
+      new Option('--service <module>', 'module of the service (default: session data)').env(
+        'SESSILE_SERVICE',
+      ),
+    )
+    .action(run);
+}
+
+async function run(options: ServeOptions): Promise<void> {
+  const server = await serve(options);
+  const { host, port } = server.address;
+  process.stdout.write(`listening on ${host}:${port}\n`);
+  process.stdout.write('sessions are kept in memory only: they end with this process\n');
+  server.engine.onFailure((error) => {
+    process.stderr.write(`sessile: ${error.message}\n`);
+    process.exitCode = EXIT_FAILED;
+    void server.stop();
+  });
+  const stop = stopOnce(server);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+/** The first signal stops gracefully; a second one at once. */
+function stopOnce(server: RunningServer): () => void {
+  let asked = false;
+  return () => {
+    if (asked) process.exit(1);
+    asked = true;
+    server.stop().catch((error: unknown) => {
+      process.stderr.write(`sessile: ${String(error)}\n`);
+      process.exitCode = EXIT_FAILED;
+    });
+  };
+}
+
+function option(flags: string, text: string, value: string): Option {
+  return new Option(flags, text).default(value).env(variable(flags));
+}
+
+function numeric(flags: string, text: string, value: number): Option {
+  return new Option(flags, text).default(value).env(variable(flags)).argParser(wholeNumber);
+}
+
+function ttlOption(): Option {
+  return new Option('--ttl-ms <ms>', 'how long an idle session lives, or never')
+    .default(DEFAULTS.ttlMs)
+    .env('SESSILE_TTL_MS')
+    .argParser((text) => (text === 'never' ? null : wholeNumber(text)));
+}
+
+/** `--sessions-max <count>` → `SESSILE_SESSIONS_MAX`. */
+function variable(flags: string): string {
+  const name = flags.slice(2).split(' ', 1)[0];
+  return `SESSILE_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}

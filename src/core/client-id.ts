@@ -1,0 +1,35 @@
+/**
+ * Client ids outside the hot path: 16 random bytes, or 32 hexadecimal digits as text.
+ */
+import { InvalidOptionError } from './errors.ts';
+
+/** A client id in either of its forms. Never all zero. */
+export type ClientId = Uint8Array | string;
+
+const HEX = /^[0-9a-f]{32}$/i;
+
+/** The bytes of a client id. Throws `InvalidOptionError` if it is none. */
+export function clientIdBytes(id: ClientId): Uint8Array {
+  let bytes: Uint8Array | undefined;
+  if (typeof id === 'string') {
+    if (HEX.test(id))
+      bytes = Uint8Array.from(id.match(/../g) as string[], (two) => parseInt(two, 16));
+  } else if (id instanceof Uint8Array && id.byteLength === 16) {
+    bytes = id;
+  }
+  if (bytes === undefined || bytes.every((byte) => byte === 0)) {
+    throw new InvalidOptionError('id', id, '16 bytes or 32 hexadecimal digits, not all zero');
+  }
+  return bytes;
+}
+
+/** The 32 lowercase digits of four id words, whose bytes lie little-endian in memory. */
+export function clientIdText(id0: number, id1: number, id2: number, id3: number): string {
+  return wordText(id0) + wordText(id1) + wordText(id2) + wordText(id3);
+}
+
+function wordText(word: number): string {
+  const swapped =
+    ((word & 0xff) << 24) | ((word & 0xff00) << 8) | ((word >>> 8) & 0xff00) | (word >>> 24);
+  return (swapped >>> 0).toString(16).padStart(8, '0');
+}

@@ -1,0 +1,47 @@
+/**
+ * The root of every error that sessile throws to its callers: a stable `code` to branch on, a
+ * message that says what was wrong and what to do, and the offending value in `details`.
+ */
+export class SessileError extends Error {
+  override readonly name: string = 'SessileError';
+
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly details: Readonly<Record<string, unknown>> = {},
+  ) {
+    super(message);
+  }
+}
+
+/** An option that is out of its range or of the wrong type. Nothing was started or changed. */
+export class InvalidOptionError extends SessileError {
+  override readonly name = 'InvalidOptionError';
+
+  constructor(
+    readonly option: string,
+    readonly value: unknown,
+    readonly expected: string,
+  ) {
+    super('invalid_options', `${option} is ${describe(value)}; it must be ${expected}`, {
+      option,
+      value,
+      expected,
+    });
+  }
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
+  if (typeof value === 'object' && value !== null)
+    return `a ${value.constructor?.name ?? 'object'}`;
+  return String(value);
+}
+
+/** Checks that an option is a whole number within its limits, and returns it. */
+export function integerOption(name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw new InvalidOptionError(name, value, `a whole number from ${min} to ${max}`);
+  }
+  return value;
+}

@@ -1,0 +1,203 @@
+/**
+ * Where everything lies in a shard's arena. Offsets in Int32 words unless a name says otherwise;
+ * fields marked f64 are one Float64 at an even word.
+ *
+ *     header │ rows │ order │ index │ ended │ staging │ payloads
+ *
+ *     row, 128 bytes; a request touches the first 64 only
+ *     0   id (4)                       16  data length
+ *     4   session low, high            17  ttl ms (u32; all ones = never)
+ *     6   last committed request       18  data version (f64)
+ *     7   flags, see RowFlag           20  created (f64)
+ *     8   checksum low, high           22  rate: theoretical arrival time (f64, reserved)
+ *     10  deadline (f64)               24  rate per second, burst (reserved)
+ *     12  commit number (f64)          26  capabilities (reserved)
+ *     14  reply length                 27  generation
+ *     15  connection token             28  in execution: the request's checksum (2), or
+ *                                          a call's correlation
+ *                                      30  spare (2)
+ *
+ *     order entry, 16 bytes: previous slot, next slot, commit time (f64)
+ *     index entry, 8 bytes: hash, slot + 1 (0 = empty)
+ *     ended entry, 32 bytes: id (4), session (2), reason + 1, spare
+ *     payload of a slot: data region, then reply region
+ */
+export const ROW_WORDS = 32;
+export const ROW_SHIFT = 5;
+export const ORDER_WORDS = 4;
+export const INDEX_WORDS = 2;
+export const ENDED_WORDS = 8;
+
+export const enum Row {
+  ID0 = 0,
+  ID1 = 1,
+  ID2 = 2,
+  ID3 = 3,
+  SESSION_LOW = 4,
+  SESSION_HIGH = 5,
+  REQUEST = 6,
+  FLAGS = 7,
+  CHECKSUM_LOW = 8,
+  CHECKSUM_HIGH = 9,
+  DEADLINE = 10,
+  COMMIT = 12,
+  REPLY_LENGTH = 14,
+  TOKEN = 15,
+  DATA_LENGTH = 16,
+  TTL_MS = 17,
+  VERSION = 18,
+  CREATED = 20,
+  RATE_TAT = 22,
+  RATE_PER_SECOND = 24,
+  RATE_BURST = 25,
+  CAPABILITIES = 26,
+  GENERATION = 27,
+  EXECUTING_LOW = 28,
+  EXECUTING_HIGH = 29,
+}
+
+/**
+ * The flags word. Bits 8–15 hold the status of the stored reply, bits 16–23 the front end of the
+ * connection the session last spoke on, bits 24–31 the runner that executes its request.
+ */
+export const enum RowFlag {
+  LIVE = 1,
+  /** Pinned: a request of this session is in execution. */
+  EXECUTING = 2,
+  /** No TTL; the deadline field then holds the last activity itself. */
+  NEVER = 4,
+  /** What executes is a call: no request joins it, and nobody's number is consumed. */
+  CALL = 8,
+  STATUS_SHIFT = 8,
+  FRONT_END_SHIFT = 16,
+  RUNNER_SHIFT = 24,
+  BYTE = 0xff,
+}
+
+/** The header: 256 words. The owner word has a 128-byte line of its own against false sharing. */
+export const HEADER_WORDS = 256;
+
+export const enum Header {
+  FORMAT = 0,
+  SHARD = 1,
+  SLOTS = 2,
+  INDEX_ENTRIES = 3,
+  ENDED_ENTRIES = 4,
+  DATA_BYTES_MAX = 5,
+  REPLY_BYTES_MAX = 6,
+  SEED_A = 7,
+  SEED_B = 8,
+  TTL_DEFAULT_MS = 9,
+  STARTED = 10,
+  FAILED = 11,
+
+  /** Which runner may touch this arena now; 0 = nobody. Only through Atomics. */
+  OWNER = 32,
+
+  /** Live sessions, which is also what this shard has taken from the ledger. */
+  LIVE = 64,
+  EXECUTING = 65,
+  FREE_HEAD = 66,
+  HIGH_WATER = 67,
+  /** f64: the number of the last commit, its time, and the bound last told to the ledger. */
+  COMMITS = 68,
+  COMMIT_TIME = 70,
+  BOUND = 72,
+
+  /** The commit being applied: what `redo` needs when a runner died in the middle of it. */
+  INTENT = 96,
+  INTENT_SLOT = 97,
+  INTENT_STATUS = 98,
+  INTENT_REPLY_LENGTH = 99,
+  INTENT_DATA_LENGTH = 100,
+  INTENT_REQUEST = 101,
+  INTENT_COMMIT = 102,
+  INTENT_TIME = 104,
+  INTENT_VERSION = 106,
+  INTENT_DEADLINE = 108,
+
+  /** f64 counters, in the order of `Counter`. */
+  COUNTERS = 128,
+}
+
+export const enum Intent {
+  NONE = 0,
+  REQUEST = 1,
+  CALL = 2,
+}
+
+/** Counters kept in the arena, so that reading them costs the hot path nothing. */
+export const enum Counter {
+  REGISTERED = 0,
+  RESUMED = 1,
+  REQUESTS = 2,
+  CALLS = 3,
+  REPLAYS = 4,
+  ERRORS = 5,
+  /** Sessions ended, by `Reason`: this one and the seven after it. */
+  ENDED = 8,
+}
+
+export const FORMAT_VERSION = 1;
+
+/** What a shard's arena is made for. Byte limits are rounded up to whole 8-byte units inside. */
+export interface ArenaConfig {
+  readonly shard: number;
+  readonly slots: number;
+  readonly dataBytesMax: number;
+  readonly replyBytesMax: number;
+  readonly ttlDefaultMs: number;
+  readonly seedA: number;
+  readonly seedB: number;
+}
+
+/** The word offset of each region, and the total, for a given configuration. */
+export interface Regions {
+  readonly rows: number;
+  readonly order: number;
+  readonly index: number;
+  readonly ended: number;
+  readonly stagedReply: number;
+  readonly stagedData: number;
+  readonly payloads: number;
+  readonly payloadWords: number;
+  readonly dataWords: number;
+  readonly totalBytes: number;
+}
+
+/** Words that hold `bytes`, rounded up to an even number so that Float64 fields stay aligned. */
+export function evenWords(bytes: number): number {
+  return Math.ceil(bytes / 8) * 2;
+}
+
+export function regionsOf(
+  slots: number,
+  indexEntries: number,
+  endedEntries: number,
+  dataBytesMax: number,
+  replyBytesMax: number,
+): Regions {
+  const dataWords = evenWords(dataBytesMax);
+  const replyWords = evenWords(replyBytesMax);
+  const rows = HEADER_WORDS;
+  const order = rows + slots * ROW_WORDS;
+  const index = order + (slots + 1) * ORDER_WORDS;
+  const ended = index + indexEntries * INDEX_WORDS;
+  const stagedReply = ended + endedEntries * ENDED_WORDS;
+  const stagedData = stagedReply + replyWords;
+  const payloads = stagedData + dataWords;
+  const payloadWords = dataWords + replyWords;
+  const totalBytes = (payloads + slots * payloadWords) * 4;
+  return {
+    rows,
+    order,
+    index,
+    ended,
+    stagedReply,
+    stagedData,
+    payloads,
+    payloadWords,
+    dataWords,
+    totalBytes,
+  };
+}

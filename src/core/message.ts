@@ -1,0 +1,67 @@
+/**
+ * One message on its way to a session, as plain numbers: the form in which the front end hands it
+ * to a shard, directly or through a ring. There is one instance per thread, filled anew for each
+ * message, so nothing is allocated per request.
+ *
+ * 32-bit unsigned values (request numbers, TTLs, hashes) are kept as their Int32 bit patterns, and
+ * 53-bit session numbers as two words, because V8 boxes any number that is not a small integer.
+ */
+export const enum Kind {
+  REGISTER = 1,
+  REQUEST = 2,
+  CLOSE = 3,
+  CALL = 5,
+  /** From a router: evict the oldest session if its commit is not newer than `limitMs`. */
+  EVICT = 32,
+}
+
+export const enum RegisterFlag {
+  /** The session has a TTL of its own in `ttlMs`; otherwise the table's default applies. */
+  TTL = 1,
+}
+
+const NO_BYTES = new Uint8Array(0);
+const NO_WORDS = new Int32Array(0);
+
+export const enum EvictFlag {
+  /** Only a session that has expired anyway. */
+  EXPIRED = 1,
+}
+
+export class Message {
+  kind: Kind = Kind.REQUEST;
+  /** The thread and the connection that asked; replies and evictions go there. */
+  frontEnd = 0;
+  token = 0;
+  /** The table's seeded hash of the id, computed once where the message enters. */
+  hash = 0;
+  id0 = 0;
+  id1 = 0;
+  id2 = 0;
+  id3 = 0;
+  sessionLow = 0;
+  sessionHigh = 0;
+  /** The request number, or the correlation of a call, or a router's own reference. */
+  request = 0;
+  operation = 0;
+  checksumLow = 0;
+  checksumHigh = 0;
+  flags = 0;
+  ttlMs = 0;
+  /** The commit time, in milliseconds, above which `EVICT` does nothing. */
+  limitMs = 0;
+  /**
+   * The body: `bodyLength` bytes from word `bodyWord` of one memory seen two ways. The bytes
+   * between the body's end and the next whole word are zero.
+   */
+  bodyBytes: Uint8Array = NO_BYTES;
+  bodyWords: Int32Array = NO_WORDS;
+  bodyWord = 0;
+  bodyLength = 0;
+
+  constructor() {
+    // V8 keeps a field that ever held a fraction as a raw double in place, without boxing.
+    this.limitMs = 0.5;
+    this.limitMs = 0;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Brings a shard's table back after the thread that ran it died at an arbitrary point: finishes or
+ * forgets the step it was in, and builds index, order and free list anew from the rows.
+ *
+ * Only by the holder of the owner word. This is the one place in the core that allocates after
+ * start; it runs once per death.
+ */
+import { assert } from './assert.ts';
+import { Header, Row, RowFlag } from './layout.ts';
+import type { SessionTable } from './session-table.ts';
+
+/** What was in execution on the dead runner: its number was not consumed. */
+export interface AbandonedRequest {
+  readonly slot: number;
+  /** The correlation, if it was a call that executed and no request. */
+  readonly call: number | undefined;
+  readonly frontEnd: number;
+  readonly token: number;
+}
+
+/**
+ * Rebuilds the table and unpins what the dead runner was executing; requests that other runners
+ * execute stay pinned. Returns the unpinned ones, so that their clients can be told.
+ */
+export function rebuild(table: SessionTable, deadRunner: number): AbandonedRequest[] {
+  const { words, floats } = table.arena;
+  table.redo();
+  const highWater = words[Header.HIGH_WATER];
+  const live: number[] = [];
+  const abandoned: AbandonedRequest[] = [];
+  table.index.clear();
+  table.order.clear();
+  words[Header.FREE_HEAD] = 0;
+  let executing = 0;
+  for (let slot = highWater - 1; slot >= 0; slot--) {
+    const row = table.rowOf(slot);
+    const flags = words[row + Row.FLAGS];
+    if ((flags & RowFlag.LIVE) === 0) {
+      table.pool.give(slot);
+      continue;
+    }
+    live.push(slot);
+    if ((flags & RowFlag.EXECUTING) === 0) continue;
+    if (((flags >>> RowFlag.RUNNER_SHIFT) & RowFlag.BYTE) !== deadRunner) {
+      executing += 1;
+      continue;
+    }
+    words[row + Row.FLAGS] = flags & ~(RowFlag.EXECUTING | RowFlag.CALL | (RowFlag.BYTE << RowFlag.RUNNER_SHIFT));
+    const frontEnd = (flags >>> RowFlag.FRONT_END_SHIFT) & RowFlag.BYTE;
+    const call = (flags & RowFlag.CALL) !== 0 ? words[row + Row.EXECUTING_LOW] : undefined;
+    abandoned.push({ slot, call, frontEnd, token: words[row + Row.TOKEN] });
+  }
+  words[Header.EXECUTING] = executing;
+  placeByCommit(table, live);
+  const surplus = words[Header.LIVE] - live.length;
+  assert(surplus >= 0 && surplus <= 1, 'a dead runner leaves at most one session half admitted');
+  words[Header.LIVE] = live.length;
+  if (surplus > 0) table.ledger.give(surplus);
+  floats[Header.BOUND / 2] = Number.NEGATIVE_INFINITY;
+  table.ledger.publish(table.arena.shard, Number.NEGATIVE_INFINITY);
+  return abandoned;
+}
+
+function placeByCommit(table: SessionTable, live: number[]): void {
+  const { words, floats } = table.arena;
+  const commitOf = (slot: number): number => floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
+  live.sort((a, b) => commitOf(a) - commitOf(b));
+  for (const slot of live) {
+    const row = table.rowOf(slot);
+    const hash = table.hash(
+      words[row + Row.ID0],
+      words[row + Row.ID1],
+      words[row + Row.ID2],
+      words[row + Row.ID3],
+    );
+    table.index.insert(hash, slot);
+    // The entry's time is the slot's own and survived; only the links are made anew. The commit
+    // that `redo` finished is the newest, and its time is the one it intended.
+    const isNewest = commitOf(slot) === floats[Header.COMMITS / 2];
+    const time = isNewest ? floats[Header.COMMIT_TIME / 2] : table.order.timeOf(slot);
+    table.order.append(slot, time);
+  }
+}

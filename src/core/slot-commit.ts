@@ -1,0 +1,135 @@
+/**
+ * How a commit reaches a session's slot: first its new state is staged and noted as an *intent* in
+ * the header, then it is applied. A thread may be stopped between any two writes; whoever takes
+ * over applies the intent again (`redo`), so a commit is seen whole or not at all.
+ *
+ * Threads only end at calls and loop ends, and never between plain writes that follow each other,
+ * and a write is never seen before one that precedes it: whoever looks holds the owner word.
+ */
+import type { Arena } from './arena.ts';
+import { assert } from './assert.ts';
+import { copyWords } from './copy.ts';
+import { Header, Intent, ROW_SHIFT, Row, RowFlag } from './layout.ts';
+import { TTL_NEVER } from './limits.ts';
+
+export class SlotCommit {
+  readonly #arena: Arena;
+  readonly #now: Float64Array;
+  readonly #words: Int32Array;
+  readonly #floats: Float64Array;
+  readonly #rows: number;
+
+  constructor(arena: Arena, now: Float64Array) {
+    this.#arena = arena;
+    this.#now = now;
+    this.#words = arena.words;
+    this.#floats = arena.floats;
+    this.#rows = arena.regions.rows;
+  }
+
+  /**
+   * Finishes the commit that a dead runner left half applied, from the staged payloads and the
+   * intent in the header. Applying twice gives the same row. Index and order are rebuilt after.
+   */
+  redo(): void {
+    const words = this.#words;
+    const intent = words[Header.INTENT];
+    if (intent === Intent.NONE) return;
+    const slot = words[Header.INTENT_SLOT];
+    const row = this.#rows + (slot << ROW_SHIFT);
+    this.#applyData(row, slot);
+    if (intent === Intent.REQUEST) this.#applyReply(row, slot);
+    words[Header.INTENT] = Intent.NONE;
+  }
+
+  /** Stores a request's staged reply, and its staged data when `dataLength` ≥ 0. */
+  request(slot: number, status: number, replyLength: number, dataLength: number): void {
+    const words = this.#words;
+    const row = this.#rows + (slot << ROW_SHIFT);
+    words[Header.INTENT_STATUS] = status;
+    words[Header.INTENT_REPLY_LENGTH] = replyLength;
+    words[Header.INTENT_REQUEST] = (words[row + Row.REQUEST] + 1) | 0;
+    this.#intend(slot, row, dataLength, true);
+    words[Header.INTENT] = Intent.REQUEST;
+    this.#applyData(row, slot);
+    this.#applyReply(row, slot);
+    words[Header.INTENT] = Intent.NONE;
+  }
+
+  /** Stores a call's staged data when `dataLength` ≥ 0. */
+  call(
+    slot: number,
+    status: number,
+    replyLength: number,
+    dataLength: number,
+    touches: boolean,
+  ): void {
+    const words = this.#words;
+    const row = this.#rows + (slot << ROW_SHIFT);
+    // Not for the row: whoever takes over from a dead runner answers the call with these.
+    words[Header.INTENT_STATUS] = status;
+    words[Header.INTENT_REPLY_LENGTH] = replyLength;
+    this.#intend(slot, row, dataLength, touches);
+    words[Header.INTENT] = Intent.CALL;
+    this.#applyData(row, slot);
+    words[Header.INTENT] = Intent.NONE;
+  }
+
+  #intend(slot: number, row: number, dataLength: number, touches: boolean): void {
+    const words = this.#words;
+    const floats = this.#floats;
+    assert(dataLength <= this.#arena.dataBytesMax, 'the data is within its limit');
+    const commit = floats[Header.COMMITS / 2] + 1;
+    const last = floats[Header.COMMIT_TIME / 2];
+    const now = this.#now[0];
+    const time = now > last ? now : last;
+    const ttl = words[row + Row.TTL_MS] >>> 0;
+    const kept = floats[(row + Row.DEADLINE) >> 1];
+    words[Header.INTENT_SLOT] = slot;
+    words[Header.INTENT_DATA_LENGTH] = dataLength;
+    floats[Header.INTENT_COMMIT / 2] = commit;
+    floats[Header.INTENT_TIME / 2] = time;
+    floats[Header.INTENT_VERSION / 2] =
+      floats[(row + Row.VERSION) >> 1] + (dataLength >= 0 ? 1 : 0);
+    floats[Header.INTENT_DEADLINE / 2] = touches ? (ttl === TTL_NEVER ? time : time + ttl) : kept;
+  }
+
+  #applyData(row: number, slot: number): void {
+    const words = this.#words;
+    const floats = this.#floats;
+    const dataLength = words[Header.INTENT_DATA_LENGTH];
+    if (dataLength >= 0) {
+      const staged = this.#arena.regions.stagedData;
+      copyWords(words, staged, words, this.#arena.dataAt(slot), dataLength);
+      words[row + Row.DATA_LENGTH] = dataLength;
+      floats[(row + Row.VERSION) >> 1] = floats[Header.INTENT_VERSION / 2];
+    }
+    floats[(row + Row.DEADLINE) >> 1] = floats[Header.INTENT_DEADLINE / 2];
+    floats[(row + Row.COMMIT) >> 1] = floats[Header.INTENT_COMMIT / 2];
+    floats[Header.COMMITS / 2] = floats[Header.INTENT_COMMIT / 2];
+    floats[Header.COMMIT_TIME / 2] = floats[Header.INTENT_TIME / 2];
+  }
+
+  #applyReply(row: number, slot: number): void {
+    const words = this.#words;
+    const replyLength = words[Header.INTENT_REPLY_LENGTH];
+    const staged = this.#arena.regions.stagedReply;
+    copyWords(words, staged, words, this.#arena.replyAt(slot), replyLength);
+    words[row + Row.REPLY_LENGTH] = replyLength;
+    words[row + Row.REQUEST] = words[Header.INTENT_REQUEST];
+    words[row + Row.CHECKSUM_LOW] = words[row + Row.EXECUTING_LOW];
+    words[row + Row.CHECKSUM_HIGH] = words[row + Row.EXECUTING_HIGH];
+    const kept = RowFlag.LIVE | RowFlag.NEVER | (RowFlag.BYTE << RowFlag.FRONT_END_SHIFT);
+    words[row + Row.FLAGS] =
+      (words[row + Row.FLAGS] & kept) | (words[Header.INTENT_STATUS] << RowFlag.STATUS_SHIFT);
+  }
+
+  /** Counts a commit and returns its time. */
+  next(): number {
+    const floats = this.#floats;
+    const now = this.#now[0];
+    if (now > floats[Header.COMMIT_TIME / 2]) floats[Header.COMMIT_TIME / 2] = now;
+    floats[Header.COMMITS / 2] += 1;
+    return floats[Header.COMMIT_TIME / 2];
+  }
+}

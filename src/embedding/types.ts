@@ -1,0 +1,37 @@
+/**
+ * The plain objects of the embedding interface.
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { StatusName } from '../core/codes.ts';
+import type { ShardMemory } from '../workers/shard-memory.ts';
+
+export interface RegisterOptions {
+  /** The session's own TTL in milliseconds; null = never expires. Default: the engine's. */
+  readonly ttlMs?: number | null;
+}
+
+export interface Registered {
+  readonly session: number;
+  /** The last committed request; the next one is one more. */
+  readonly request: number;
+  /** The session was live before. */
+  readonly resumed: boolean;
+  /** Its TTL in milliseconds, or null. */
+  readonly ttlMs: number | null;
+}
+
+export interface Reply {
+  readonly status: StatusName;
+  /** The decoded body. */
+  readonly body: unknown;
+  /** Whether this is the stored reply of an earlier execution. */
+  readonly replayed: boolean;
+}
+
+/** What another thread needs to attach. Posted once, with `port` in the transfer list. */
+export interface EngineTicket {
+  readonly memory: ShardMemory;
+  readonly runner: number;
+  readonly evicts: boolean;
+  readonly port: MessagePort;
+}

@@ -1,0 +1,109 @@
+/**
+ * One shard as a synchronous view sees it. Its answers to the view stay in `answer`; those for
+ * clients of a front end (an eviction that is pushed) go into that front end's ring.
+ */
+
+import { Reason } from '../core/codes.ts';
+import { SessileError } from '../core/errors.ts';
+import { Kind, type Message } from '../core/message.ts';
+import type { SessionTable } from '../core/session-table.ts';
+import type { CheckedService } from '../services/service.ts';
+import { Answer, AnswerKind, type Outbox } from '../workers/answer.ts';
+import type { Ran } from '../workers/dispatch.ts';
+import type { Executions } from '../workers/executions.ts';
+import { Executor } from '../workers/executor.ts';
+import { Outboxes } from '../workers/outboxes.ts';
+import { release, tryAcquire } from '../workers/owner.ts';
+import type { ShardMemory } from '../workers/shard-memory.ts';
+
+/** The front end number of messages that belong to none. */
+export const NO_FRONT_END = 0xff;
+
+/** Tries at once, before the thread sleeps between two: some microseconds, about one batch. */
+const SPINS_MAX = 2_000;
+/** A shard that is never let go for so long is stuck; a batch takes some microseconds. */
+const ACQUIRE_TIMEOUT_MS = 5_000;
+
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+export class ViewShard implements Outbox {
+  /** The answer to the last message that ran, if `hasAnswer`. Its body is the arena's. */
+  answer = new Answer();
+  hasAnswer = false;
+  readonly #executor: Executor;
+  readonly #outboxes: Outboxes;
+
+  constructor(
+    memory: ShardMemory,
+    readonly table: SessionTable,
+    shard: number,
+    checked: CheckedService,
+    executions: Executions,
+  ) {
+    this.#outboxes = new Outboxes(memory, shard);
+    this.#executor = new Executor(table, checked, this, executions);
+  }
+
+  /** Runs a message under the owner word. Throws `SessileError` `shard_busy` if it is stuck. */
+  run(m: Message): Ran {
+    this.hasAnswer = false;
+    this.acquire();
+    const ran = this.#executor.run(m);
+    this.release();
+    return ran;
+  }
+
+  get isSuccess(): boolean {
+    const { kind } = this.answer;
+    if (!this.hasAnswer) return false;
+    return (
+      kind === AnswerKind.REPLY || kind === AnswerKind.RESULT || kind === AnswerKind.REGISTERED
+    );
+  }
+
+  /** Whether the answer says that a close ended the session. */
+  get isClosed(): boolean {
+    const { kind, of, code } = this.answer;
+    if (!this.hasAnswer || kind !== AnswerKind.EVICTION) return false;
+    return of === Kind.CLOSE && code === Reason.CLOSED;
+  }
+
+  emit(a: Answer): void {
+    if (a.frontEnd !== NO_FRONT_END) return this.#outboxes.emit(a);
+    if (a.of === 0) return;
+    this.hasAnswer = true;
+    this.answer = a;
+  }
+
+  /** Takes the owner word, and waits for it if need be: a view is synchronous. */
+  acquire(): void {
+    if (this.#tryAcquire()) return;
+    const deadline = performance.now() + ACQUIRE_TIMEOUT_MS;
+    for (let spins = 1; !this.#tryAcquire(); spins++) {
+      if (spins < SPINS_MAX) continue;
+      if (performance.now() > deadline) {
+        throw new SessileError(
+          'shard_busy',
+          `another thread has held shard ${this.table.arena.shard} for 5 s`,
+          { shard: this.table.arena.shard },
+        );
+      }
+      Atomics.wait(sleeper, 0, 0, 0.05);
+    }
+  }
+
+  release(): void {
+    const published = this.#outboxes.publish();
+    release(this.table.arena.words);
+    if (published) this.#outboxes.ring();
+  }
+
+  /** Only with room for what a message may push to front ends. */
+  #tryAcquire(): boolean {
+    const { words } = this.table.arena;
+    if (!tryAcquire(words, this.table.runner)) return false;
+    if (this.#outboxes.hasRoom(0)) return true;
+    release(words);
+    return false;
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * The engine for embedding: tables, workers and router behind a small asynchronous interface.
+ *
+ *     const engine = await Engine.start({ shards: 0, sessionsMax: 1000 });
+ *     const { session } = await engine.register(id);
+ *     await engine.request(id, session, 1, 'put', { cart: ['book'] });
+ *
+ * `view()` gives a synchronous one, for this thread; `share()` a ticket with which another worker
+ * thread of the process attaches to the same tables.
+ */
+import { availableParallelism } from 'node:os';
+import { MessageChannel } from 'node:worker_threads';
+import { Arena } from './core/arena.ts';
+import type { ClientId } from './core/client-id.ts';
+import { SessileError } from './core/errors.ts';
+import { Ledger } from './core/ledger.ts';
+import { RUNNERS_MAX } from './core/limits.ts';
+import { SessionTable } from './core/session-table.ts';
+import { Callers } from './embedding/callers.ts';
+import { reclaim } from './embedding/reclaim.ts';
+import type { EngineTicket, Registered, RegisterOptions, Reply } from './embedding/types.ts';
+import { EngineView } from './embedding/view.ts';
+import { type CheckedOptions, checkOptions, type EngineOptions } from './options.ts';
+import { loadService } from './services/load.ts';
+import { type CheckedService, checkService } from './services/service.ts';
+import { ShardPool } from './workers/pool.ts';
+import { Router } from './workers/router.ts';
+import { createShardMemory, type ShardMemory } from './workers/shard-memory.ts';
+
+/** One front end for now; rings and routers are made per front end. */
+const FRONT_END = 0;
+
+export class Engine {
+  readonly router: Router;
+  readonly #callers: Callers;
+  readonly #pool: ShardPool | undefined;
+  readonly #runners: number[] = [];
+  readonly #listeners: (() => void)[] = [];
+  #onFailure: ((error: Error) => void) | undefined;
+  #failure: Error | undefined;
+  #stopped: Promise<void> | undefined;
+
+  private constructor(
+    readonly memory: ShardMemory,
+    readonly checked: CheckedService,
+    readonly options: CheckedOptions,
+  ) {
+    const { shards } = memory.config;
+    for (let runner = RUNNERS_MAX; runner > shards + 1; runner--) this.#runners.push(runner);
+    startTables(memory, shards + 1);
+    if (shards > 0) this.#pool = new ShardPool(memory, (error) => this.#fail(error));
+    this.router = new Router(memory, checked, {
+      frontEnd: FRONT_END,
+      runner: shards + 1,
+      run: options.run,
+      evicts: options.evicts,
+      cores: availableParallelism(),
+      onProgress: () => {
+        for (const listener of this.#listeners) listener();
+      },
+    });
+    this.#callers = new Callers(this.router, checked, memory.config.bodyBytesMax);
+    this.onProgress(() => this.#callers.progress());
+  }
+
+  /** Reserves the memory and starts the workers. Throws `InvalidOptionError`. */
+  static async start(options: EngineOptions = {}): Promise<Engine> {
+    const checkedOptions = checkOptions(options);
+    const { sharding, service } = checkedOptions;
+    const checked =
+      service === undefined ? await loadService(sharding.serviceUrl) : checkService(service);
+    return new Engine(createShardMemory(sharding, 1), checked, checkedOptions);
+  }
+
+  /**
+   * Registers a client: a new session, or the live one (`resumed`). Options apply to a new session
+   * only. Rejects with `RefusedError`: `sessions_exhausted`, `server_busy`.
+   */
+  register(id: ClientId, options: RegisterOptions = {}): Promise<Registered> {
+    return this.#callers.register(id, options);
+  }
+
+  /**
+   * Executes request `request` of a session, exactly once: the same number again gives the stored
+   * reply. Resolves with the reply whatever its status. Rejects with `SessionEvictedError` when
+   * the session has ended, or `RefusedError` when nothing was executed.
+   */
+  request(
+    id: ClientId,
+    session: number,
+    request: number,
+    operation: string | number,
+    body?: unknown,
+  ): Promise<Reply> {
+    return this.#callers.request(id, session, request, operation, body);
+  }
+
+  /** Runs an operation that is allowed unsequenced: no number, no stored reply. */
+  call(id: ClientId, operation: string | number, body?: unknown): Promise<Reply> {
+    return this.#callers.call(id, operation, body);
+  }
+
+  /** Ends a session; session 0 is whichever is live. */
+  close(id: ClientId, session = 0): Promise<void> {
+    return this.#callers.close(id, session);
+  }
+
+  /** Live sessions over all shards. */
+  get sessions(): number {
+    return this.router.ledger.sessions();
+  }
+
+  /**
+   * A synchronous view for this thread. Needs a portable service, or it throws `SessileError` with
+   * code `service_not_portable`.
+   */
+  view(): EngineView {
+    const runner = this.#takeRunner();
+    return new EngineView(this.memory, this.checked, runner, this.options.evicts, () =>
+      this.#runners.push(runner),
+    );
+  }
+
+  /**
+   * A ticket for one worker thread: post it there, with `ticket.port` in the transfer list, and
+   * call `attach(ticket)`. When that thread ends, whatever it was doing is undone or finished.
+   */
+  share(): EngineTicket {
+    const runner = this.#takeRunner();
+    const { port1, port2 } = new MessageChannel();
+    this.router.listen();
+    port1.on('close', () => {
+      reclaim(this.router, runner);
+      this.#runners.push(runner);
+    });
+    port1.unref();
+    const { memory } = this;
+    return { memory, runner, evicts: this.options.evicts, port: port2 };
+  }
+
+  /** Called when a shard's worker dies too often: the engine can no longer serve. */
+  onFailure(listener: (error: Error) => void): void {
+    this.#onFailure = listener;
+    if (this.#failure !== undefined) listener(this.#failure);
+  }
+
+  /** The engine's own: called after answers were delivered outside a batch. */
+  onProgress(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The worker threads, for tests that end one. */
+  get threads(): ShardPool['threads'] {
+    return this.#pool?.threads ?? [];
+  }
+
+  /** Lets what is under way finish, and ends the workers. The memory is freed with the engine. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    await this.#pool?.stop();
+    this.router.poll();
+    this.#callers.stop();
+    this.router.stop();
+  }
+
+  #takeRunner(): number {
+    const runner = this.#runners.pop();
+    if (runner !== undefined) return runner;
+    throw new SessileError('too_many_threads', `at most ${RUNNERS_MAX} threads share an engine`);
+  }
+
+  #fail(error: Error): void {
+    this.#failure = error;
+    this.#callers.stop();
+    this.#onFailure?.(error);
+  }
+}
+
+function startTables(memory: ShardMemory, runner: number): void {
+  const ledger = new Ledger(memory.ledger);
+  for (const arena of memory.arenas) {
+    new SessionTable(new Arena(arena), ledger, new Float64Array(1), runner).start();
+  }
+}

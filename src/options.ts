@@ -1,0 +1,119 @@
+/**
+ * The options of an engine, checked and completed. Each is refused with an `InvalidOptionError`
+ * that names it, its value and what it must be.
+ */
+import { randomInt } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { InvalidOptionError, integerOption } from './core/errors.ts';
+import {
+  PAYLOAD_BYTES_MAX,
+  SESSIONS_MAX,
+  SHARDS_MAX,
+  TTL_MS_MAX,
+  TTL_NEVER,
+} from './core/limits.ts';
+import { serviceUrl } from './services/load.ts';
+import type { Service } from './services/service.ts';
+import type { RunPolicy } from './workers/router.ts';
+import type { ShardingConfig } from './workers/shard-memory.ts';
+
+export interface EngineOptions {
+  /** Worker threads, each with its own table; 0 = one table in this thread. Default: cores − 1. */
+  readonly shards?: number;
+  /** Live sessions over all shards, never exceeded. Default 100 000. */
+  readonly sessionsMax?: number;
+  /** What a register does when all are in use. Default `evict`. */
+  readonly onFull?: 'evict' | 'reject';
+  /** Bytes of a session's data at most. Default 1024. */
+  readonly dataBytesMax?: number;
+  /** Bytes of a stored reply's body at most. Default 2048. */
+  readonly replyBytesMax?: number;
+  /** Bytes of a request's body at most. Default 64 KiB less what a frame needs. */
+  readonly bodyBytesMax?: number;
+  /** How long an idle session lives, in milliseconds; null = for ever. Default one hour. */
+  readonly ttlMs?: number | null;
+  /** After how long an operation that returned a promise counts as failed. Default 30 000. */
+  readonly executeTimeoutMs?: number;
+  /**
+   * The service: a module's path or URL, whose default export it is; with `shards: 0` also the
+   * object itself. Default: the built-in session data.
+   */
+  readonly service?: string | URL | Service;
+  /** Where requests run: on the thread they arrive at, in the worker, or as load asks for. */
+  readonly run?: RunPolicy;
+}
+
+export const DEFAULTS = {
+  sessionsMax: 100_000,
+  onFull: 'evict',
+  dataBytesMax: 1024,
+  replyBytesMax: 2048,
+  bodyBytesMax: 65_000,
+  ttlMs: 3_600_000,
+  executeTimeoutMs: 30_000,
+  run: 'auto',
+} as const;
+
+/** Cores that workers may use beside the front end. */
+export function defaultShards(): number {
+  return Math.min(Math.max(1, availableParallelism() - 1), SHARDS_MAX);
+}
+
+/** A reply must hold at least a failure's status, data at least an empty map. */
+const PAYLOAD_BYTES_MIN = 16;
+const EXECUTE_TIMEOUT_MS_MAX = 3_600_000;
+
+export interface CheckedOptions {
+  readonly sharding: ShardingConfig;
+  readonly evicts: boolean;
+  readonly run: RunPolicy;
+  /** The service, when it was given as an object. */
+  readonly service: Service | undefined;
+}
+
+export function checkOptions(options: EngineOptions): CheckedOptions {
+  const o = { ...DEFAULTS, shards: defaultShards(), ...defined(options) };
+  const shards = integerOption('shards', o.shards, 0, SHARDS_MAX);
+  const service = o.service;
+  const isObject = typeof service === 'object' && !(service instanceof URL);
+  if (isObject && shards > 0) {
+    throw new InvalidOptionError('service', service, 'a module path or URL when shards is above 0');
+  }
+  const payload = (name: 'dataBytesMax' | 'replyBytesMax' | 'bodyBytesMax'): number =>
+    integerOption(name, o[name], PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX);
+  const ttl = o.ttlMs === null ? TTL_NEVER : integerOption('ttlMs', o.ttlMs, 1, TTL_MS_MAX);
+  return {
+    sharding: {
+      shards,
+      sessionsMax: integerOption('sessionsMax', o.sessionsMax, 1, SESSIONS_MAX),
+      dataBytesMax: payload('dataBytesMax'),
+      replyBytesMax: payload('replyBytesMax'),
+      bodyBytesMax: payload('bodyBytesMax'),
+      ttlDefaultMs: ttl,
+      executeTimeoutMs: integerOption(
+        'executeTimeoutMs',
+        o.executeTimeoutMs,
+        1,
+        EXECUTE_TIMEOUT_MS_MAX,
+      ),
+      seedA: randomInt(2 ** 32),
+      seedB: randomInt(2 ** 32),
+      serviceUrl: service === undefined || isObject ? '' : serviceUrl(service),
+    },
+    evicts: oneOf('onFull', o.onFull, ['evict', 'reject']) === 'evict',
+    run: oneOf('run', o.run, ['auto', 'worker', 'direct']),
+    service: isObject ? service : undefined,
+  };
+}
+
+function oneOf<T extends string>(name: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value;
+  throw new InvalidOptionError(name, value, `one of ${allowed.join(', ')}`);
+}
+
+/** Options that were passed as undefined count as not given. */
+function defined<T extends object>(options: T): T {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as T;
+}

@@ -1,0 +1,93 @@
+/**
+ * A server over an engine: what `sessile serve` runs, for programs that want it in their process.
+ */
+import { InvalidOptionError, integerOption } from './core/errors.ts';
+import { Engine } from './engine.ts';
+import { DEFAULTS, type EngineOptions } from './options.ts';
+import {
+  CONNECTIONS_MAX,
+  CONNECTIONS_MAX_DEFAULT,
+  FRAME_BYTES_MAX,
+  FRAME_BYTES_MAX_DEFAULT,
+  FRAME_BYTES_MIN,
+} from './transport/limits.ts';
+import { DEFAULT_HOST, DEFAULT_PORT, FRAME_OVERHEAD_BYTES } from './transport/protocol.ts';
+import { type Address, Server } from './transport/server.ts';
+import { VERSION } from './version.ts';
+
+export interface ServeOptions extends EngineOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** 0 picks a free port. Default 7377. */
+  readonly port?: number;
+  /** Connections at a time; further ones are refused with `server_busy`. Default 10 000. */
+  readonly connectionsMax?: number;
+  /** Bytes of a frame at most. Default 64 KiB. */
+  readonly frameBytesMax?: number;
+}
+
+export interface RunningServer {
+  readonly address: Address;
+  readonly engine: Engine;
+  /** Open connections. */
+  readonly connections: number;
+  /** Finishes what executes, sends what is left, closes connections and ends the workers. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts an engine and a TCP server in front of it. Throws `InvalidOptionError`, or `SessileError`
+ * with code `cannot_listen`.
+ */
+export async function serve(options: ServeOptions = {}): Promise<RunningServer> {
+  const frameBytesMax = integerOption(
+    'frameBytesMax',
+    options.frameBytesMax ?? FRAME_BYTES_MAX_DEFAULT,
+    FRAME_BYTES_MIN,
+    FRAME_BYTES_MAX,
+  );
+  const config = {
+    host: options.host ?? DEFAULT_HOST,
+    port: integerOption('port', options.port ?? DEFAULT_PORT, 0, 65_535),
+    connectionsMax: integerOption(
+      'connectionsMax',
+      options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT,
+      1,
+      CONNECTIONS_MAX,
+    ),
+    frameBytesMax,
+    version: VERSION,
+  };
+  const longest = frameBytesMax - FRAME_OVERHEAD_BYTES;
+  const bodyBytesMax = options.bodyBytesMax ?? Math.min(DEFAULTS.bodyBytesMax, longest);
+  if (bodyBytesMax > longest) {
+    throw new InvalidOptionError(
+      'bodyBytesMax',
+      bodyBytesMax,
+      `at most ${longest}, to fit a frame`,
+    );
+  }
+  const engine = await Engine.start({ ...options, bodyBytesMax });
+  const server = new Server(engine.router, config, engine.memory.config, engine.checked);
+  engine.onProgress(() => server.progress());
+  try {
+    return running(engine, server, await server.listen());
+  } catch (error) {
+    await engine.stop();
+    throw error;
+  }
+}
+
+function running(engine: Engine, server: Server, address: Address): RunningServer {
+  return {
+    address,
+    engine,
+    get connections() {
+      return server.connections;
+    },
+    async stop() {
+      await server.stop();
+      await engine.stop();
+    },
+  };
+}

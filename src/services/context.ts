@@ -1,0 +1,124 @@
+/**
+ * What an operation sees of the request it executes. One object per thread, used again for every
+ * synchronous request; an operation that returned a promise keeps its own until that settles, and
+ * must not use it afterwards.
+ */
+import { type Options, Unpackr } from 'msgpackr';
+import { assert } from '../core/assert.ts';
+import { clientIdText } from '../core/client-id.ts';
+import { STATUS_NAMES, Status, type StatusName } from '../core/codes.ts';
+import type { SessionIdentity } from './service.ts';
+import { ValueWriter } from './value-writer.ts';
+
+// 'auto' (a number when it is safe, else a bigint) is documented, but missing from the types.
+const int64AsType = 'auto' as unknown as NonNullable<Options['int64AsType']>;
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType });
+const NO_MEMORY = new ArrayBuffer(0);
+
+/** Bytes of one msgpack value, from a whole word of a memory seen two ways. */
+export class ValueView {
+  words: Int32Array = new Int32Array(NO_MEMORY);
+  bytes: Uint8Array = new Uint8Array(NO_MEMORY);
+  word = 0;
+  length = 0;
+
+  /** The value's first byte, or −1 when there is none: enough to tell its type. */
+  first(): number {
+    return this.length === 0 ? -1 : this.bytes[this.word * 4];
+  }
+
+  /** Decodes the value; undefined when there is none. Allocates. */
+  value(): unknown {
+    if (this.length === 0) return undefined;
+    // A copy, because decoding shared memory in place would alias it, and text decoders refuse it.
+    const at = this.word * 4;
+    return unpackr.unpack(this.bytes.slice(at, at + this.length));
+  }
+}
+
+export class ServiceContext implements SessionIdentity {
+  /** The request's body; always present, nil at least. */
+  readonly body = new ValueView();
+  /** The session's data; empty until it is first written. */
+  readonly data = new ValueView();
+  /** The reply. Nil when the operation writes none. */
+  readonly reply = new ValueWriter();
+  /** The session's new data; unchanged when the operation writes none. */
+  readonly newData = new ValueWriter();
+
+  /** The reply's status; the operation may set it. */
+  status: Status = Status.OK;
+  /** How often the data was written before this request. */
+  dataVersion = 0;
+  /** Milliseconds on the engine's clock when execution began. */
+  nowMs = 0;
+  sequenced = false;
+  /** The request number; 0 for a call. */
+  request = 0;
+  session = 0;
+  id0 = 0;
+  id1 = 0;
+  id2 = 0;
+  id3 = 0;
+  #open = false;
+
+  /** The client id, 32 hexadecimal digits. */
+  get id(): string {
+    return clientIdText(this.id0, this.id1, this.id2, this.id3);
+  }
+
+  /** Fails an operation's use of a context whose request was answered already. */
+  checkOpen(): void {
+    assert(this.#open, 'a context is not used after its request was answered');
+  }
+
+  /** The engine's own: begins the life of the context for one request. */
+  open(): void {
+    this.#open = true;
+    this.status = Status.OK;
+  }
+
+  /**
+   * The engine's own: ends it. Nothing can be written any more; a value over its limit has become
+   * the status `too_large`, and a missing reply nil.
+   */
+  seal(): void {
+    const { reply, newData } = this;
+    if (reply.tooLarge || newData.tooLarge) {
+      this.status = Status.TOO_LARGE;
+      reply.clear();
+      newData.clear();
+    }
+    if (!reply.written) reply.nil();
+    reply.close();
+    newData.close();
+    this.#open = false;
+  }
+
+  /** Decodes the body. */
+  bodyValue<T = unknown>(): T {
+    this.checkOpen();
+    return this.body.value() as T;
+  }
+
+  /** Decodes the session's data, or undefined when it was never written. */
+  dataValue<T = unknown>(): T | undefined {
+    this.checkOpen();
+    return this.data.value() as T | undefined;
+  }
+
+  /** Replaces the session's data when the request commits. */
+  setData(value: unknown): void {
+    this.checkOpen();
+    this.newData.value(value);
+  }
+
+  /** Replies with a value, and a status other than ok if one is given. */
+  replyWith(value: unknown, status: StatusName = 'ok'): void {
+    this.checkOpen();
+    const number = STATUS_NAMES.indexOf(status);
+    assert(number >= 0, "a status is one of the protocol's");
+    this.status = number;
+    this.reply.value(value);
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Writes one msgpack value into a fixed region: a reply, or a session's new data. Past the
+ * region's end it only notes that the value is too large, so that an operation needs no checks of
+ * its own; the request then gets the status `too_large` and nothing changes.
+ */
+import { Packr } from 'msgpackr';
+import { assert } from '../core/assert.ts';
+import { copyWords } from '../core/copy.ts';
+
+/** Plain msgpack: no private extensions, so that any library reads what we write. */
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
+
+const NO_MEMORY = new ArrayBuffer(0);
+
+export class ValueWriter {
+  words: Int32Array = new Int32Array(NO_MEMORY);
+  bytes: Uint8Array = new Uint8Array(NO_MEMORY);
+  /** The region: its first word, and its capacity in bytes. */
+  word = 0;
+  capacity = 0;
+  /** Bytes written; 0 = nothing yet. */
+  length = 0;
+  tooLarge = false;
+  written = false;
+
+  aim(words: Int32Array, bytes: Uint8Array, word: number, capacity: number): void {
+    this.words = words;
+    this.bytes = bytes;
+    this.word = word;
+    this.capacity = capacity;
+    this.clear();
+  }
+
+  /** Goes on in another region, taking along what was written. */
+  retarget(words: Int32Array, bytes: Uint8Array, word: number, capacity: number): void {
+    assert(this.length <= capacity, 'what was written fits the new region');
+    copyWords(this.words, this.word, words, word, this.length);
+    this.words = words;
+    this.bytes = bytes;
+    this.word = word;
+    this.capacity = capacity;
+  }
+
+  /** Takes no more: what a careless operation still writes is lost, and harms nobody. */
+  close(): void {
+    this.capacity = 0;
+  }
+
+  clear(): void {
+    this.length = 0;
+    this.tooLarge = false;
+    this.written = false;
+  }
+
+  /** Encodes any value. Allocates; operations on a hot path use the methods below. */
+  value(value: unknown): void {
+    this.clear();
+    this.encoded(packr.pack(value === undefined ? null : value));
+  }
+
+  /** A value that is msgpack already, from anywhere. */
+  encoded(from: Uint8Array): void {
+    this.clear();
+    this.written = true;
+    if (!this.#room(from.byteLength)) return;
+    const at = this.word * 4;
+    for (let i = 0; i < from.byteLength; i++) this.bytes[at + i] = from[i];
+    this.length = from.byteLength;
+  }
+
+  /** A value that is msgpack already, from memory where it starts at a whole word. */
+  copy(words: Int32Array, word: number, length: number): void {
+    this.clear();
+    this.written = true;
+    if (!this.#room(length)) return;
+    copyWords(words, word, this.words, this.word, length);
+    this.length = length;
+  }
+
+  /** Appends the bytes of one value that is msgpack already, after a header. */
+  append(bytes: Uint8Array, at: number, length: number): void {
+    if (!this.#room(length)) return;
+    const to = this.word * 4 + this.length;
+    for (let i = 0; i < length; i++) this.bytes[to + i] = bytes[at + i];
+    this.length += length;
+  }
+
+  nil(): void {
+    this.#byte(0xc0);
+  }
+
+  /** An array header for fewer than 16 elements, which are to follow. */
+  array(elements: number): void {
+    this.#byte(0x90 | elements);
+  }
+
+  /** A map header for fewer than 16 entries, which are to follow. */
+  map(entries: number): void {
+    this.#byte(0x80 | entries);
+  }
+
+  /** A non-negative safe integer, in the shortest form. */
+  uint(value: number): void {
+    if (value <= 0x7f) return this.#byte(value);
+    if (value <= 0xff) {
+      this.#byte(0xcc);
+      return this.#byte(value);
+    }
+    if (value <= 0xffff) {
+      this.#byte(0xcd);
+      return this.#bigEndian(value, 2);
+    }
+    if (value <= 0xffffffff) {
+      this.#byte(0xce);
+      return this.#bigEndian(value, 4);
+    }
+    this.#byte(0xcf);
+    this.#bigEndian(Math.floor(value / 0x100000000), 4);
+    this.#bigEndian(value >>> 0, 4);
+  }
+
+  #bigEndian(value: number, count: number): void {
+    for (let shift = (count - 1) * 8; shift >= 0; shift -= 8) this.#byte((value >>> shift) & 0xff);
+  }
+
+  #byte(value: number): void {
+    this.written = true;
+    if (!this.#room(1)) return;
+    this.bytes[this.word * 4 + this.length] = value;
+    this.length += 1;
+  }
+
+  #room(count: number): boolean {
+    this.written = true;
+    if (!this.tooLarge && this.length + count <= this.capacity) return true;
+    this.tooLarge = true;
+    return false;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Answers as frames to the client. The caller has reserved room: `answerBytesMax` of the body.
+ */
+import { ERROR_MESSAGES, ERROR_NAMES, type ErrorCode, REASON_NAMES } from '../core/codes.ts';
+import { TTL_NEVER } from '../core/limits.ts';
+import { Kind } from '../core/message.ts';
+import { type Answer, AnswerKind } from '../workers/answer.ts';
+import type { FrameWriter } from './frame-writer.ts';
+import { FRAME_OVERHEAD_BYTES, ToClient } from './protocol.ts';
+
+/** The longest text of an error, and its details. */
+const ERROR_BYTES_MAX = 512;
+
+/** Bodies up to this length are copied by words, longer ones by the runtime. */
+const WORD_COPY_BYTES_MAX = 512;
+
+/** Bytes that the frame of an answer with such a body takes at most. */
+export function answerBytesMax(bodyLength: number): number {
+  return FRAME_OVERHEAD_BYTES + ERROR_BYTES_MAX + bodyLength;
+}
+
+export function writeAnswer(w: FrameWriter, a: Answer): void {
+  switch (a.kind) {
+    case AnswerKind.REPLY:
+      return writeReply(w, a);
+    case AnswerKind.REGISTERED:
+      return writeRegistered(w, a);
+    case AnswerKind.EVICTION:
+      return writeEviction(w, a);
+    case AnswerKind.RESULT:
+      return writeResult(w, a);
+    case AnswerKind.ERROR:
+      return writeError(w, a.code, a.of, a);
+    case AnswerKind.ROUTER:
+      return;
+  }
+}
+
+function writeReply(w: FrameWriter, a: Answer): void {
+  w.begin(ToClient.REPLY, 6);
+  w.id(a.id0, a.id1, a.id2, a.id3);
+  w.uint53(a.sessionLow, a.sessionHigh);
+  w.uint32(a.request);
+  w.uint32(a.code);
+  writeBody(w, a);
+  w.finish();
+}
+
+function writeResult(w: FrameWriter, a: Answer): void {
+  w.begin(ToClient.RESULT, 4);
+  w.uint32(a.request);
+  w.uint32(a.code);
+  writeBody(w, a);
+  w.finish();
+}
+
+function writeBody(w: FrameWriter, a: Answer): void {
+  if (a.bodyLength <= WORD_COPY_BYTES_MAX) {
+    w.rawWords(a.bodyWords, a.bodyBytes, a.bodyWord, a.bodyLength);
+  } else {
+    w.raw(a.bodyBytes, a.bodyWord * 4, a.bodyLength);
+  }
+}
+
+function writeRegistered(w: FrameWriter, a: Answer): void {
+  w.begin(ToClient.REGISTERED, 5);
+  w.id(a.id0, a.id1, a.id2, a.id3);
+  w.uint53(a.sessionLow, a.sessionHigh);
+  w.uint32(a.request);
+  w.map(4);
+  w.string('resumed');
+  w.boolean(a.again);
+  w.string('ttl_ms');
+  if (a.ttlMs >>> 0 === TTL_NEVER) w.nil();
+  else w.uint32(a.ttlMs);
+  w.string('rate');
+  w.nil();
+  w.string('capabilities');
+  w.array(0);
+  w.finish();
+}
+
+function writeEviction(w: FrameWriter, a: Answer): void {
+  w.begin(ToClient.EVICTION, 4);
+  w.id(a.id0, a.id1, a.id2, a.id3);
+  w.uint53(a.sessionLow, a.sessionHigh);
+  w.string(REASON_NAMES[a.code]);
+  w.finish();
+}
+
+/** What a message's error refers to; an id of zeros is none. */
+export interface ErrorSubject {
+  readonly id0: number;
+  readonly id1: number;
+  readonly id2: number;
+  readonly id3: number;
+  readonly request: number;
+}
+
+/**
+ * An error about a message, or about the connection when there is no subject.
+ *
+ * @param of the kind of message: requests and calls have a number to refer to
+ * @param what the text, if not the usual one of the code
+ */
+export function writeError(
+  w: FrameWriter,
+  code: ErrorCode,
+  of: Kind | 0,
+  subject: ErrorSubject | undefined,
+  what = ERROR_MESSAGES[code],
+  details?: Readonly<Record<string, number>>,
+): void {
+  w.begin(ToClient.ERROR, 6);
+  w.string(ERROR_NAMES[code]);
+  w.string(what);
+  const s = subject;
+  if (s === undefined || (s.id0 | s.id1 | s.id2 | s.id3) === 0) w.nil();
+  else w.id(s.id0, s.id1, s.id2, s.id3);
+  if (s !== undefined && (of === Kind.REQUEST || of === Kind.CALL)) w.uint32(s.request);
+  else w.nil();
+  writeDetails(w, details);
+  w.finish();
+}
+
+function writeDetails(w: FrameWriter, details: Readonly<Record<string, number>> | undefined): void {
+  if (details === undefined) return w.nil();
+  const entries = Object.entries(details);
+  w.map(entries.length);
+  for (const [name, value] of entries) {
+    w.string(name);
+    w.uint(value);
+  }
+}

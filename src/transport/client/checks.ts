@@ -1,0 +1,44 @@
+/** What can be refused here with certainty, without asking the server. */
+import { integerOption } from '../../core/errors.ts';
+import { RefusedError } from '../../core/session-errors.ts';
+import { encodeBody } from './body.ts';
+import type { Welcome } from './welcome.ts';
+
+const OPERATION_MAX = 2 ** 32 - 1;
+
+/**
+ * The number of a service's operation, given by name or by number.
+ *
+ * @throws RefusedError `unknown_operation` when the service has none of that name
+ */
+export function operationNumber(welcome: Welcome, operation: string | number): number {
+  if (typeof operation !== 'string') return integerOption('operation', operation, 0, OPERATION_MAX);
+  const number = welcome.operations.get(operation);
+  if (number !== undefined) return number;
+  const known = [...welcome.operations.keys()];
+  const message = `the service has no operation ${JSON.stringify(operation.slice(0, 64))}`;
+  throw new RefusedError('unknown_operation', message, { operation, known });
+}
+
+/**
+ * A body as msgpack.
+ *
+ * @throws RefusedError `body_too_large` when it has more bytes than the server takes
+ * @throws InvalidOptionError when msgpack cannot carry it
+ */
+export function limitedBody(welcome: Welcome, value: unknown): Uint8Array {
+  const bytes = encodeBody(value);
+  limitBytes('the body', bytes.byteLength, welcome.limits.body_bytes_max);
+  return bytes;
+}
+
+/** Refuses a frame for which the server would close the connection. */
+export function limitFrame(welcome: Welcome, frame: Uint8Array): void {
+  limitBytes('the frame', frame.byteLength, welcome.limits.frame_bytes_max);
+}
+
+function limitBytes(what: string, bytes: number, limit: number): void {
+  if (bytes <= limit) return;
+  const message = `${what} has ${bytes} bytes; the server takes at most ${limit}`;
+  throw new RefusedError('body_too_large', message, { bytes, limit });
+}

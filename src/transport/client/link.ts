@@ -1,0 +1,162 @@
+/**
+ * One socket from connect to its end. Frames given to it within one turn of the event loop leave
+ * as one write; frames that arrive are read where they lie. When it ends, for whatever reason, it
+ * says so exactly once and is never used again.
+ */
+import { connect as connectSocket, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers';
+import { PAYLOAD_BYTES_MAX } from '../../core/limits.ts';
+import { Cursor } from '../cursor.ts';
+import { FrameBuffer, FrameState } from '../frame-buffer.ts';
+import { FRAME_OVERHEAD_BYTES } from '../protocol.ts';
+import { ConnectionClosedError, ProtocolError } from './errors.ts';
+import type { FrameHandler } from './incoming.ts';
+import { readFrame } from './incoming.ts';
+import type { Settings } from './options.ts';
+
+/** The longest frame that a server can have reason to send: the largest payload that exists. */
+const FRAME_BYTES_MAX = PAYLOAD_BYTES_MAX + FRAME_OVERHEAD_BYTES;
+
+/** Idle time in ms after which the system probes whether the other side is still there. */
+const KEEP_ALIVE_MS = 30_000;
+
+export interface LinkHooks {
+  /** The socket is connected; what is sent during this call leaves as the first write. */
+  opened(): void;
+  /** The socket has ended or was given up. Called once, never during the constructor. */
+  down(error: ConnectionClosedError | ProtocolError): void;
+}
+
+export class Link {
+  /** Chunks received so far: a sign of life. */
+  heard = 0;
+  readonly #socket: Socket;
+  readonly #frames = new FrameBuffer(FRAME_BYTES_MAX);
+  readonly #cursor = new Cursor();
+  #outgoing: Buffer[] = [];
+  #connected = false;
+  #down = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    settings: Settings,
+    readonly hooks: LinkHooks,
+    readonly handler: FrameHandler,
+  ) {
+    const { host, port, connectTimeoutMs } = settings;
+    this.#socket = connectSocket({ host, port, noDelay: true });
+    this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    this.#timer = setTimeout(() => {
+      const what = this.#connected ? 'no welcome' : 'no connection';
+      this.fail(new ConnectionClosedError(`${what} within ${connectTimeoutMs} ms`));
+    }, connectTimeoutMs);
+    // The socket itself keeps the process alive, unless the caller does not want it to.
+    this.#timer.unref();
+    this.#socket.on('connect', () => this.#opened());
+    this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    this.#socket.on('error', (error) => {
+      this.fail(new ConnectionClosedError(`the connection failed: ${error.message}`, error));
+    });
+    const ended = () => this.fail(new ConnectionClosedError('the server closed the connection'));
+    this.#socket.on('end', ended);
+    this.#socket.on('close', ended);
+  }
+
+  /** The server has welcomed us: the time limit on that is over. */
+  greeted(): void {
+    clearTimeout(this.#timer);
+  }
+
+  send(frame: Buffer): void {
+    if (this.#outgoing.push(frame) === 1) setImmediate(() => this.#flush());
+  }
+
+  /** Gives the socket up at once. */
+  fail(error: ConnectionClosedError | ProtocolError): void {
+    if (this.#down) return;
+    this.#end();
+    this.#socket.destroy();
+    this.hooks.down(error);
+  }
+
+  /**
+   * Ends the socket after what was given to it has left, without calling `down`. Resolves when it
+   * is closed; that takes at most `graceMs`.
+   */
+  close(graceMs: number): Promise<void> {
+    this.#flush();
+    this.#end();
+    return new Promise((resolve) => {
+      if (this.#socket.closed) return resolve();
+      const timer = setTimeout(() => this.#socket.destroy(), graceMs);
+      this.#socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      if (this.#connected) this.#socket.destroySoon();
+      else this.#socket.destroy();
+    });
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  #end(): void {
+    this.#down = true;
+    this.#outgoing = [];
+    clearTimeout(this.#timer);
+  }
+
+  #opened(): void {
+    if (this.#down) return;
+    this.#connected = true;
+    this.hooks.opened();
+    this.#flush();
+  }
+
+  #flush(): void {
+    const frames = this.#outgoing;
+    if (frames.length === 0 || this.#down || !this.#connected) return;
+    this.#outgoing = [];
+    this.#socket.write(frames.length === 1 ? frames[0] : Buffer.concat(frames));
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#down) return;
+    this.heard += 1;
+    let finished = false;
+    try {
+      this.#frames.feed(chunk);
+      this.#drain();
+      finished = true;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      finished = true;
+      this.fail(error);
+    } finally {
+      // A listener of the caller has thrown: frames behind it would be lost, so that the stream
+      // starts anew and everything unanswered is asked again.
+      if (!finished) this.fail(new ConnectionClosedError('a listener threw an error'));
+    }
+  }
+
+  #drain(): void {
+    const frames = this.#frames;
+    // Each turn takes a frame of at least two bytes from the chunk.
+    while (!this.#down) {
+      const state = frames.next();
+      if (state === FrameState.MORE) return;
+      if (state !== FrameState.READY) {
+        const what = state === FrameState.TOO_LARGE ? 'is too long' : 'has no valid length';
+        throw new ProtocolError(`malformed frame from the server: it ${what}`);
+      }
+      this.#cursor.reset(frames.bytes, frames.view, frames.start, frames.end);
+      readFrame(this.#cursor, this.handler);
+    }
+  }
+}

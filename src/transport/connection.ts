@@ -1,0 +1,294 @@
+/**
+ * One client connection of the server: bytes in, frames, messages to the router; answers back as
+ * frames. It carries any number of sessions.
+ *
+ * Its input stops in two cases, and resumes in order: when a shard's ring is full (the frame at
+ * hand is kept and submitted again), and when the client does not read its answers.
+ */
+import type { Socket } from 'node:net';
+import { assert } from '../core/assert.ts';
+import { ErrorCode } from '../core/codes.ts';
+import type { Answer } from '../workers/answer.ts';
+import { Submitted } from '../workers/dispatch.ts';
+import type { Router } from '../workers/router.ts';
+import type { AnswerSink } from '../workers/sinks.ts';
+import { answerBytesMax, writeAnswer, writeError } from './answer-frames.ts';
+import { FrameBuffer, FrameState } from './frame-buffer.ts';
+import { HELLO_TIMEOUT_MS, OPTIONS_MAX, OUTPUT_BYTES_MAX, OUTPUT_STALL_MS } from './limits.ts';
+import { type MessageReader, Read } from './message-reader.ts';
+import { Output, type OutputPool } from './output.ts';
+import { PROTOCOL_VERSION, ToClient, ToServer } from './protocol.ts';
+
+/** What connections share: the front end's router, reader and buffers. */
+export interface ConnectionHost {
+  readonly router: Router;
+  readonly reader: MessageReader;
+  readonly pool: OutputPool;
+  readonly frameBytesMax: number;
+  /** The welcome frame, whole. */
+  readonly welcome: Buffer;
+  readonly stopping: boolean;
+  /** The connection was blocked; call `resume` once there may be room. */
+  blocked(connection: Connection): void;
+  /** It has output that was written outside its own turn. */
+  dirty(connection: Connection): void;
+  closed(connection: Connection): void;
+}
+
+const enum Step {
+  NEXT = 0,
+  /** The frame could not be taken now: keep it. */
+  BLOCKED = 1,
+  /** The connection is closing: no further frame. */
+  CLOSING = 2,
+}
+
+/** Frames of requests with small bodies, for a guess at how many are waiting. */
+const SMALL_FRAME_BYTES = 128;
+
+export class Connection implements AnswerSink {
+  readonly token: number;
+  readonly #host: ConnectionHost;
+  readonly #socket: Socket;
+  readonly #frames: FrameBuffer;
+  readonly #output: Output;
+  #helloTimer: NodeJS.Timeout | undefined;
+  #stallTimer: NodeJS.Timeout | undefined;
+  #saidHello = false;
+  #hasFrame = false;
+  #isBlocked = false;
+  #isStalled = false;
+  #isClosing = false;
+  /** Inside a batch of its own input, whose end flushes. */
+  #inBatch = false;
+  isDirty = false;
+
+  constructor(host: ConnectionHost, socket: Socket) {
+    this.#host = host;
+    this.#socket = socket;
+    this.#frames = new FrameBuffer(host.frameBytesMax);
+    this.#output = new Output(socket, host.pool);
+    this.token = host.router.open(this);
+    this.#helloTimer = setTimeout(() => this.#helloLate(), HELLO_TIMEOUT_MS);
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.#data(chunk));
+    socket.on('drain', () => this.#drained());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#closed());
+  }
+
+  /** An answer for one of this connection's sessions. */
+  answer(a: Answer): void {
+    if (this.#isClosing) return;
+    this.#output.reserve(answerBytesMax(a.bodyLength));
+    writeAnswer(this.#output.writer, a);
+    if (!this.#inBatch && !this.isDirty) {
+      this.isDirty = true;
+      this.#host.dirty(this);
+    }
+  }
+
+  /** Sends what was written, and stops reading from a client that does not read. */
+  flush(): void {
+    this.isDirty = false;
+    this.#output.flush();
+    if (this.#output.unsent > OUTPUT_BYTES_MAX) this.#socket.destroy();
+    else if (this.#output.isHigh && !this.#isStalled) this.#stall();
+  }
+
+  /** Goes on with the input after it was blocked. */
+  resume(): void {
+    if (!this.#isBlocked || this.#isClosing) return;
+    this.#isBlocked = false;
+    if (!this.#isStalled) this.#work();
+  }
+
+  /** Refuses the connection before it began. */
+  refuse(code: ErrorCode, what?: string): void {
+    this.#fatal(code, what);
+  }
+
+  /** Sends what is left and closes. */
+  end(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#output.flush();
+    this.#socket.end(() => this.#socket.destroy());
+    this.#stallTimer ??= setTimeout(() => this.#socket.destroy(), OUTPUT_STALL_MS).unref();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #data(chunk: Buffer): void {
+    if (this.#isClosing) return;
+    assert(this.#frames.waiting === 0, 'a chunk is used up before the next one is read');
+    this.#frames.feed(chunk);
+    this.#work();
+  }
+
+  /** Runs the frames that have arrived, as one batch. */
+  #work(): void {
+    const { router } = this.#host;
+    const frames = this.#frames;
+    this.#inBatch = true;
+    router.begin(Math.ceil(frames.waiting / SMALL_FRAME_BYTES));
+    let step = Step.NEXT;
+    while (step === Step.NEXT && !this.#output.isHigh) {
+      if (!this.#hasFrame) {
+        const state = frames.next();
+        if (state === FrameState.MORE) break;
+        if (state !== FrameState.READY) {
+          this.#badFrame(state);
+          break;
+        }
+        this.#hasFrame = true;
+      }
+      step = this.#frame();
+      if (step !== Step.BLOCKED) this.#hasFrame = false;
+    }
+    router.end();
+    this.#inBatch = false;
+    this.flush();
+    if (this.#isClosing) return;
+    if (step === Step.BLOCKED) this.#block();
+    else if (!this.#isStalled && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #frame(): Step {
+    const { reader, router } = this.#host;
+    const { cursor, message } = reader;
+    cursor.reset(this.#frames.bytes, this.#frames.view, this.#frames.start, this.#frames.end);
+    const fields = cursor.arrayLength();
+    const kind = fields > 0 ? cursor.uint32() : -1;
+    if (!this.#saidHello && kind !== ToServer.HELLO) {
+      return this.#fatal(ErrorCode.HELLO_REQUIRED);
+    }
+    let read: Read;
+    switch (kind) {
+      case ToServer.REQUEST:
+        read = reader.request(fields);
+        break;
+      case ToServer.CALL:
+        read = reader.call(fields);
+        break;
+      case ToServer.REGISTER:
+        read = reader.register(fields);
+        break;
+      case ToServer.CLOSE:
+        read = reader.close(fields);
+        break;
+      case ToServer.PING:
+        return this.#ping(fields);
+      case ToServer.HELLO:
+        return this.#hello(fields);
+      default:
+        return this.#fatal(ErrorCode.MALFORMED_FRAME, cursor.problem || 'the kind is unknown');
+    }
+    if (read === Read.MALFORMED) return this.#fatal(ErrorCode.MALFORMED_FRAME, cursor.problem);
+    if (read === Read.REFUSED) return this.#refuse(reader.error, reader.problem, reader.details);
+    if (this.#host.stopping) return this.#refuse(ErrorCode.SHUTTING_DOWN);
+    message.token = this.token;
+    return router.submit(message) === Submitted.BLOCKED ? Step.BLOCKED : Step.NEXT;
+  }
+
+  /** `[0, version, options]`. */
+  #hello(fields: number): Step {
+    const { reader, welcome } = this.#host;
+    const { cursor } = reader;
+    if (fields !== 3) cursor.fail('hello has 3 fields');
+    const version = cursor.uint32();
+    if (cursor.problem === '' && version !== PROTOCOL_VERSION) {
+      return this.#fatal(ErrorCode.UNSUPPORTED_VERSION);
+    }
+    const options = cursor.mapLength();
+    if (options > OPTIONS_MAX) cursor.fail('hello has at most 16 options');
+    for (let i = 0; i < options && cursor.problem === ''; i++) {
+      reader.text();
+      cursor.skip();
+    }
+    if (cursor.problem === '' && cursor.at !== cursor.end) cursor.fail('hello ends with a map');
+    if (cursor.problem === '' && this.#saidHello) cursor.fail('hello was said before');
+    if (cursor.problem !== '') return this.#fatal(ErrorCode.MALFORMED_FRAME, cursor.problem);
+    clearTimeout(this.#helloTimer);
+    this.#saidHello = true;
+    this.#output.reserve(welcome.byteLength);
+    const { writer } = this.#output;
+    writer.at += welcome.copy(writer.bytes, writer.at);
+    return Step.NEXT;
+  }
+
+  /** `[4, nonce]`, any value, sent back as it is. */
+  #ping(fields: number): Step {
+    const { cursor } = this.#host.reader;
+    if (fields !== 2) cursor.fail('ping has 2 fields');
+    const start = cursor.at;
+    cursor.skip();
+    if (cursor.problem === '' && cursor.at !== cursor.end) cursor.fail('ping has one nonce');
+    if (cursor.problem !== '') return this.#fatal(ErrorCode.MALFORMED_FRAME, cursor.problem);
+    const length = cursor.end - start;
+    this.#output.reserve(answerBytesMax(length));
+    const { writer } = this.#output;
+    writer.begin(ToClient.PONG, 2);
+    writer.raw(cursor.bytes, start, length);
+    writer.finish();
+    return Step.NEXT;
+  }
+
+  /** Answers the message at hand with an error; the connection stays open. */
+  #refuse(code: ErrorCode, what?: string, details?: Readonly<Record<string, number>>): Step {
+    const m = this.#host.reader.message;
+    this.#output.reserve(answerBytesMax(0));
+    writeError(this.#output.writer, code, m.kind, m, what, details);
+    return Step.NEXT;
+  }
+
+  /** Tells the client what it did wrong, and closes. */
+  #fatal(code: ErrorCode, what?: string): Step {
+    if (!this.#isClosing) {
+      this.#output.reserve(answerBytesMax(0));
+      writeError(this.#output.writer, code, 0, undefined, what);
+      this.end();
+    }
+    return Step.CLOSING;
+  }
+
+  #badFrame(state: FrameState): void {
+    if (state === FrameState.TOO_LARGE) this.#fatal(ErrorCode.FRAME_TOO_LARGE);
+    else this.#fatal(ErrorCode.MALFORMED_FRAME, 'a frame begins with its length, above 0');
+  }
+
+  #block(): void {
+    this.#isBlocked = true;
+    this.#socket.pause();
+    this.#host.blocked(this);
+  }
+
+  #stall(): void {
+    this.#isStalled = true;
+    this.#socket.pause();
+    this.#stallTimer = setTimeout(() => this.#socket.destroy(), OUTPUT_STALL_MS);
+  }
+
+  #drained(): void {
+    if (!this.#isStalled || this.#isClosing) return;
+    this.#isStalled = false;
+    clearTimeout(this.#stallTimer);
+    // What was left of the chunk at hand comes first; it resumes the socket too.
+    if (!this.#isBlocked) this.#work();
+  }
+
+  #helloLate(): void {
+    this.#fatal(ErrorCode.HELLO_REQUIRED, 'no hello came in time');
+  }
+
+  #closed(): void {
+    this.#isClosing = true;
+    clearTimeout(this.#helloTimer);
+    clearTimeout(this.#stallTimer);
+    this.#output.flush();
+    if (this.token !== 0) this.#host.router.close(this.token);
+    this.#host.closed(this);
+  }
+}

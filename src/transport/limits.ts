@@ -1,0 +1,43 @@
+/**
+ * The bounds of the server's connections, each with its reason. Those that a user may choose are
+ * defaults here.
+ */
+
+export const CONNECTIONS_MAX_DEFAULT = 10_000;
+/** A token names a connection in 16 bits, and embedded callers need some too. */
+export const CONNECTIONS_MAX = 60_000;
+
+export const FRAME_BYTES_MAX_DEFAULT = 64 * 1024;
+/** The longest frame a user may allow: what a connection then keeps of a split frame. */
+export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
+/** The shortest that still carries a register with its options. */
+export const FRAME_BYTES_MIN = 1024;
+
+/** Requests that a client should have outstanding on a connection: 16 batches of 256. */
+export const IN_FLIGHT_MAX = 4096;
+
+/** Output buffers: a batch of 600 small replies in one write. */
+export const OUTPUT_BUFFER_BYTES = 64 * 1024;
+
+/** Spare output buffers of a front end: as many as connections that write in one turn. */
+export const OUTPUT_BUFFERS_KEPT_MAX = 256;
+
+/** Unsent output at which a connection's input is no longer read, until it has drained. */
+export const OUTPUT_HIGH_BYTES = 256 * 1024;
+
+/** Unsent output at which a connection is cut off: pushes and late replies come on top. */
+export const OUTPUT_BYTES_MAX = 8 * 1024 * 1024;
+
+/** A reader that took nothing for so long is cut off. */
+export const OUTPUT_STALL_MS = 30_000;
+
+/** A connection that said no hello within this time is closed. */
+export const HELLO_TIMEOUT_MS = 10_000;
+
+/** How long a stopping server waits for requests in execution and for replies to be sent. */
+export const STOP_TIMEOUT_MS = 10_000;
+
+/** A register's options: the known ones and no room for a map that costs time to walk. */
+export const OPTIONS_MAX = 16;
+/** The longest name of an option, and the longest token or client name in hello. */
+export const TEXT_BYTES_MAX = 1024;

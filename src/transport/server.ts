@@ -1,0 +1,184 @@
+/**
+ * The TCP server: one front end that owns the sockets and routes their frames to the shards.
+ */
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import { Packr } from 'msgpackr';
+import { ErrorCode } from '../core/codes.ts';
+import { SessileError } from '../core/errors.ts';
+import { TTL_MS_MAX } from '../core/limits.ts';
+import type { CheckedService } from '../services/service.ts';
+import type { Router } from '../workers/router.ts';
+import type { ShardingConfig } from '../workers/shard-memory.ts';
+import { Connection, type ConnectionHost } from './connection.ts';
+import { IN_FLIGHT_MAX, STOP_TIMEOUT_MS } from './limits.ts';
+import { MessageReader } from './message-reader.ts';
+import { OutputPool } from './output.ts';
+import { FRAME_HEADER_BYTES, PROTOCOL_VERSION, ToClient } from './protocol.ts';
+
+export interface ServerConfig {
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  readonly connectionsMax: number;
+  readonly frameBytesMax: number;
+  /** The engine's version, as `welcome` tells it. */
+  readonly version: string;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export class Server implements ConnectionHost {
+  readonly reader: MessageReader;
+  readonly pool = new OutputPool();
+  readonly welcome: Buffer;
+  readonly frameBytesMax: number;
+  stopping = false;
+  readonly #net: NetServer;
+  readonly #connections = new Set<Connection>();
+  readonly #blocked = new Set<Connection>();
+  #dirty: Connection[] = [];
+  #turnIsScheduled = false;
+
+  constructor(
+    readonly router: Router,
+    readonly config: ServerConfig,
+    sharding: ShardingConfig,
+    checked: CheckedService,
+  ) {
+    this.reader = new MessageReader(sharding.bodyBytesMax);
+    this.frameBytesMax = config.frameBytesMax;
+    this.welcome = welcomeFrame(config, sharding, checked);
+    this.#net = createServer((socket) => this.#accept(socket));
+  }
+
+  /** Begins to listen. Rejects with code `cannot_listen` if the address is not to be had. */
+  listen(): Promise<Address> {
+    const { host, port } = this.config;
+    return new Promise((resolve, reject) => {
+      this.#net.once('error', (error) => {
+        const text = `cannot listen on ${host}:${port}: ${error.message}`;
+        reject(new SessileError('cannot_listen', text, { host, port }));
+      });
+      this.#net.listen({ host, port, backlog: 1024 }, () => {
+        const bound = this.#net.address();
+        const actual = typeof bound === 'object' && bound !== null ? bound.port : port;
+        resolve({ host, port: actual });
+      });
+    });
+  }
+
+  /**
+   * Stops gracefully: takes no more connections or messages, lets what executes finish, sends
+   * what is left, and closes.
+   */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    const closed = new Promise<void>((resolve) => this.#net.close(() => resolve()));
+    const deadline = performance.now() + STOP_TIMEOUT_MS;
+    while (performance.now() < deadline && !this.router.isIdle()) await nextTurn();
+    this.progress();
+    for (const connection of this.#connections) connection.end();
+    const late = setTimeout(() => this.#destroyAll(), Math.max(0, deadline - performance.now()));
+    await closed;
+    clearTimeout(late);
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Answers came, or room: flushes what they wrote, and goes on with what was blocked. */
+  progress(): void {
+    this.#flushDirty();
+    if (this.#blocked.size === 0) return;
+    const blocked = [...this.#blocked];
+    this.#blocked.clear();
+    for (const connection of blocked) connection.resume();
+    this.#flushDirty();
+  }
+
+  blocked(connection: Connection): void {
+    this.#blocked.add(connection);
+    this.#scheduleTurn();
+  }
+
+  dirty(connection: Connection): void {
+    this.#dirty.push(connection);
+    this.#scheduleTurn();
+  }
+
+  closed(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#blocked.delete(connection);
+  }
+
+  #accept(socket: Socket): void {
+    const connection = new Connection(this, socket);
+    this.#connections.add(connection);
+    if (this.#connections.size > this.config.connectionsMax || connection.token === 0) {
+      connection.refuse(ErrorCode.SERVER_BUSY, 'the server has as many connections as it takes');
+    }
+  }
+
+  #flushDirty(): void {
+    while (this.#dirty.length > 0) {
+      const dirty = this.#dirty;
+      this.#dirty = [];
+      for (const connection of dirty) connection.flush();
+    }
+  }
+
+  /** One more look in this turn of the event loop: for answers given outside any batch. */
+  #scheduleTurn(): void {
+    if (this.#turnIsScheduled) return;
+    this.#turnIsScheduled = true;
+    setImmediate(() => {
+      this.#turnIsScheduled = false;
+      this.router.poll();
+      this.progress();
+    });
+  }
+
+  #destroyAll(): void {
+    for (const connection of this.#connections) connection.destroy();
+  }
+}
+
+function welcomeFrame(
+  config: ServerConfig,
+  sharding: ShardingConfig,
+  checked: CheckedService,
+): Buffer {
+  const body = new Packr({ useRecords: false }).pack([
+    ToClient.WELCOME,
+    PROTOCOL_VERSION,
+    {
+      engine: config.version,
+      shards: Math.max(1, sharding.shards),
+      operations: checked.names,
+      capabilities: [],
+      limits: {
+        frame_bytes_max: config.frameBytesMax,
+        body_bytes_max: sharding.bodyBytesMax,
+        data_bytes_max: sharding.dataBytesMax,
+        reply_bytes_max: sharding.replyBytesMax,
+        sessions_max: sharding.sessionsMax,
+        in_flight_max: IN_FLIGHT_MAX,
+        ttl_ms_max: TTL_MS_MAX,
+      },
+    },
+  ]);
+  const frame = Buffer.alloc(FRAME_HEADER_BYTES + body.byteLength);
+  frame[0] = 0xce;
+  frame.writeUInt32BE(body.byteLength, 1);
+  body.copy(frame, FRAME_HEADER_BYTES);
+  return frame;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(setImmediate);
+}

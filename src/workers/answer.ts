@@ -1,0 +1,51 @@
+/**
+ * What a shard says about a message, as plain numbers: one instance per thread, filled anew for
+ * each answer. The front end turns it into a frame, or into the result of an embedded call.
+ */
+import type { Kind } from '../core/message.ts';
+
+export const enum AnswerKind {
+  REGISTERED = 1,
+  REPLY = 2,
+  RESULT = 3,
+  EVICTION = 4,
+  ERROR = 5,
+  /** To a router: its register found no room; its eviction is done. `code` is a `Ran`. */
+  ROUTER = 6,
+}
+
+const NO_BYTES = new Uint8Array(0);
+const NO_WORDS = new Int32Array(0);
+
+export class Answer {
+  kind: AnswerKind = AnswerKind.REPLY;
+  /** Where it goes. */
+  frontEnd = 0;
+  token = 0;
+  /** The kind of message that it answers; 0 when nobody asked (an eviction that is pushed). */
+  of: Kind | 0 = 0;
+  id0 = 0;
+  id1 = 0;
+  id2 = 0;
+  id3 = 0;
+  sessionLow = 0;
+  sessionHigh = 0;
+  /** The request number, the correlation of a call, or a router's reference. */
+  request = 0;
+  /** A `Status`, an `ErrorCode`, a `Reason` or a `Ran`, by kind. */
+  code = 0;
+  /** For `REGISTERED`: whether the session was live before. For a reply: whether it is a replay. */
+  again = false;
+  /** For `REGISTERED`: the session's TTL (u32, all ones = never). */
+  ttlMs = 0;
+  /** The body: `bodyLength` bytes from word `bodyWord` of one memory seen two ways. */
+  bodyBytes: Uint8Array = NO_BYTES;
+  bodyWords: Int32Array = NO_WORDS;
+  bodyWord = 0;
+  bodyLength = 0;
+}
+
+/** Takes answers in the order in which they were given. */
+export interface Outbox {
+  emit(answer: Answer): void;
+}

@@ -1,0 +1,358 @@
+/**
+ * Executes messages on one shard: the state machine, the service, the answer. Whoever holds the
+ * shard's owner word runs it, so the same code serves worker, front end and embedding thread.
+ */
+
+import { clientIdText } from '../core/client-id.ts';
+import {
+  Admission,
+  ErrorCode,
+  Eviction,
+  REASON_NAMES,
+  Reason,
+  Status,
+  Verdict,
+} from '../core/codes.ts';
+import { Header, Row, RowFlag } from '../core/layout.ts';
+import { EvictFlag, Kind, type Message } from '../core/message.ts';
+import type { SessionTable } from '../core/session-table.ts';
+import type { ServiceContext } from '../services/context.ts';
+import type { CheckedService, Operation } from '../services/service.ts';
+import { Answer, AnswerKind, type Outbox } from './answer.ts';
+import { Ran } from './dispatch.ts';
+import type { Execution, Executions } from './executions.ts';
+
+/** A failed reply tells what was thrown, in at most so many characters. */
+const FAILURE_TEXT_MAX = 200;
+
+export class Executor {
+  readonly #answer = new Answer();
+  readonly #checked: CheckedService;
+  /** What the next request executes in; a promise takes it away. */
+  #current: Execution;
+  #endings = 0;
+
+  constructor(
+    readonly table: SessionTable,
+    checked: CheckedService,
+    readonly outbox: Outbox,
+    readonly executions: Executions,
+  ) {
+    this.#checked = checked;
+    this.#current = executions.take();
+  }
+
+  run(m: Message): Ran {
+    switch (m.kind) {
+      case Kind.REQUEST:
+        this.#request(m);
+        return Ran.DONE;
+      case Kind.CALL:
+        this.#call(m);
+        return Ran.DONE;
+      case Kind.REGISTER:
+        return this.#register(m);
+      case Kind.CLOSE:
+        this.#close(m);
+        return Ran.DONE;
+      case Kind.EVICT:
+        return this.#evict(m);
+    }
+  }
+
+  #register(m: Message): Ran {
+    const table = this.table;
+    const admission = table.register(m);
+    this.#tellEnded(0, 0);
+    if (admission === Admission.NO_ROOM) return Ran.NO_ROOM;
+    if (admission === Admission.SHARD_FULL) {
+      this.refuse(m, ErrorCode.SERVER_BUSY);
+      return Ran.DONE;
+    }
+    const row = table.rowOf(table.slot);
+    const words = table.arena.words;
+    const a = this.#answerTo(m, AnswerKind.REGISTERED);
+    a.sessionLow = words[row + Row.SESSION_LOW];
+    a.sessionHigh = words[row + Row.SESSION_HIGH];
+    a.request = words[row + Row.REQUEST];
+    a.again = admission === Admission.RESUMED;
+    a.ttlMs = words[row + Row.TTL_MS];
+    a.code = m.request;
+    if (!a.again && this.#checked.service.opened !== undefined) this.#hook(a, Reason.NO_SESSION);
+    this.outbox.emit(a);
+    return Ran.DONE;
+  }
+
+  #request(m: Message): void {
+    const table = this.table;
+    const verdict = table.begin(m);
+    if (verdict === Verdict.EXECUTE) {
+      const operation = this.#checked.byNumber[m.operation];
+      if (operation === undefined || !this.executions.hasRoom()) {
+        table.abort(table.slot);
+        this.refuse(
+          m,
+          operation === undefined ? ErrorCode.UNKNOWN_OPERATION : ErrorCode.SERVER_BUSY,
+        );
+        return;
+      }
+      this.#execute(m, table.slot, operation);
+      return;
+    }
+    if (verdict === Verdict.REPLAY) this.#emitStored(m, table.slot, true);
+    else if (verdict === Verdict.EVICTION) this.#emitEviction(m);
+    else if (verdict === Verdict.ERROR) this.refuse(m, table.errorCode);
+  }
+
+  #call(m: Message): void {
+    const table = this.table;
+    if (table.beginCall(m) === Verdict.EVICTION) {
+      this.#tellEnded(m.frontEnd, m.token);
+      const expired = table.reason === Reason.EXPIRED;
+      this.refuse(m, expired ? ErrorCode.EXPIRED : ErrorCode.NO_SESSION);
+      return;
+    }
+    const operation = this.#checked.byNumber[m.operation];
+    if (operation === undefined) return this.refuse(m, ErrorCode.UNKNOWN_OPERATION);
+    if (operation.unsequenced !== true) return this.refuse(m, ErrorCode.FORBIDDEN);
+    if (!this.executions.hasRoom()) return this.refuse(m, ErrorCode.SERVER_BUSY);
+    if (table.isExecuting(table.slot) && operation.readOnly !== true) {
+      return this.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
+    }
+    this.#execute(m, table.slot, operation);
+  }
+
+  #execute(m: Message, slot: number, operation: Operation): void {
+    const context = this.#current.context;
+    this.#open(context, m, slot);
+    let result: Promise<void> | undefined;
+    try {
+      result = operation.execute(context) as Promise<void> | undefined;
+    } catch (error) {
+      this.fail(context, error);
+    }
+    if (result !== undefined) return this.#suspend(m, slot, result);
+    this.#conclude(m, slot, context);
+  }
+
+  /** Commits what a synchronous operation did, and answers. */
+  #conclude(m: Message, slot: number, context: ServiceContext): void {
+    context.seal();
+    const { reply, newData } = context;
+    const dataLength = newData.written ? newData.length : -1;
+    if (m.kind === Kind.REQUEST) {
+      this.table.commit(slot, context.status, reply.length, dataLength);
+      this.#emitStored(m, slot, false);
+    } else {
+      this.table.commitCall(slot, context.status, reply.length, dataLength, true);
+      this.answerStaged(m, context.status, reply.length);
+    }
+  }
+
+  #open(context: ServiceContext, m: Message, slot: number): void {
+    const { arena } = this.table;
+    const row = this.table.rowOf(slot);
+    context.body.words = m.bodyWords;
+    context.body.bytes = m.bodyBytes;
+    context.body.word = m.bodyWord;
+    context.body.length = m.bodyLength;
+    context.data.words = arena.words;
+    context.data.bytes = arena.bytes;
+    context.data.word = arena.dataAt(slot);
+    context.data.length = arena.words[row + Row.DATA_LENGTH];
+    const { words, bytes, regions } = arena;
+    context.reply.aim(words, bytes, regions.stagedReply, arena.replyBytesMax);
+    context.newData.aim(words, bytes, regions.stagedData, arena.dataBytesMax);
+    context.dataVersion = arena.floats[(row + Row.VERSION) >> 1];
+    context.nowMs = this.table.now[0];
+    context.sequenced = m.kind === Kind.REQUEST;
+    context.request = context.sequenced ? m.request >>> 0 : 0;
+    context.session =
+      (arena.words[row + Row.SESSION_HIGH] >>> 0) * 0x100000000 +
+      (arena.words[row + Row.SESSION_LOW] >>> 0);
+    context.id0 = m.id0;
+    context.id1 = m.id1;
+    context.id2 = m.id2;
+    context.id3 = m.id3;
+    context.open();
+  }
+
+  /** The operation returned a promise: the session stays pinned, the context stays with it. */
+  #suspend(m: Message, slot: number, promise: Promise<void>): void {
+    const execution = this.#current;
+    this.#current = this.executions.take();
+    const isCall = m.kind === Kind.CALL;
+    if (!this.#checked.portable && !(isCall && this.table.isExecuting(slot))) {
+      if (isCall) this.table.pin(slot, m);
+      this.executions.start(execution, this, m, slot, promise);
+      return;
+    }
+    if (this.#checked.portable) {
+      this.fail(execution.context, PORTABLE_PROMISE);
+      this.#conclude(m, slot, execution.context);
+    } else {
+      this.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
+    }
+    this.executions.abandon(execution, promise);
+  }
+
+  /** Commits what an asynchronous operation did; its reply and data are staged. */
+  settle(m: Message, slot: number, context: ServiceContext): void {
+    const table = this.table;
+    const dataLength = context.newData.written ? context.newData.length : -1;
+    if (m.kind === Kind.REQUEST) {
+      table.commit(slot, context.status, context.reply.length, dataLength);
+      this.answerStored(m, slot);
+    } else {
+      const { length } = context.reply;
+      table.abort(slot);
+      table.commitCall(slot, context.status, length, dataLength, true);
+      this.answerStaged(m, context.status, length);
+    }
+  }
+
+  /** Turns what an operation threw into a failed reply; its data changes are dropped. */
+  fail(context: ServiceContext, error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    context.newData.clear();
+    context.status = Status.FAILED;
+    context.reply.value(text.slice(0, FAILURE_TEXT_MAX));
+    // A reply limit below the text's length must not turn a failure into another status.
+    if (context.reply.tooLarge) context.reply.clear();
+  }
+
+  #close(m: Message): void {
+    const verdict = this.table.close(m);
+    if (verdict === Verdict.ERROR) return this.refuse(m, this.table.errorCode);
+    if (this.table.endings !== this.#endings) {
+      // Session 0 closes whichever is live; the answer says which that was.
+      m.sessionLow = this.table.ended.sessionLow;
+      m.sessionHigh = this.table.ended.sessionHigh;
+    }
+    this.#emitEviction(m);
+  }
+
+  #evict(m: Message): Ran {
+    const found = this.table.evictOldest(m.limitMs, (m.flags & EvictFlag.EXPIRED) !== 0);
+    if (found === Eviction.NONE) return Ran.NOTHING_TO_EVICT;
+    if (found === Eviction.NOT_OLDEST) return Ran.NOT_OLDEST;
+    if (found === Eviction.NOT_EXPIRED) return Ran.NOT_EXPIRED;
+    this.#tellEnded(0, 0);
+    return Ran.EVICTED;
+  }
+
+  /**
+   * Pushes the end of sessions that this step ended to the connection each last spoke on, unless
+   * that is the one being answered now.
+   */
+  #tellEnded(frontEnd: number, token: number): void {
+    if (this.table.endings === this.#endings) return;
+    this.#endings = this.table.endings;
+    const ended = this.table.ended;
+    const a = this.#answer;
+    a.kind = AnswerKind.EVICTION;
+    a.of = 0;
+    a.frontEnd = ended.frontEnd;
+    a.token = ended.token;
+    a.id0 = ended.id0;
+    a.id1 = ended.id1;
+    a.id2 = ended.id2;
+    a.id3 = ended.id3;
+    a.sessionLow = ended.sessionLow;
+    a.sessionHigh = ended.sessionHigh;
+    a.request = 0;
+    a.code = ended.reason;
+    a.bodyLength = 0;
+    if (this.#checked.service.ended !== undefined) this.#hook(a, ended.reason);
+    if (ended.token === 0 || (ended.frontEnd === frontEnd && ended.token === token)) return;
+    this.outbox.emit(a);
+  }
+
+  #emitEviction(m: Message): void {
+    const reason = this.table.reason;
+    this.#tellEnded(m.frontEnd, m.token);
+    const a = this.#answerTo(m, AnswerKind.EVICTION);
+    a.sessionLow = m.sessionLow;
+    a.sessionHigh = m.sessionHigh;
+    a.code = reason;
+    this.outbox.emit(a);
+  }
+
+  /** Refuses a message with an error: nothing was executed. */
+  refuse(m: Message, code: ErrorCode): void {
+    const a = this.#answerTo(m, AnswerKind.ERROR);
+    a.code = code;
+    this.outbox.emit(a);
+  }
+
+  #emitStored(m: Message, slot: number, again: boolean): void {
+    const { arena } = this.table;
+    const row = this.table.rowOf(slot);
+    const a = this.#answerTo(m, AnswerKind.REPLY);
+    a.sessionLow = m.sessionLow;
+    a.sessionHigh = m.sessionHigh;
+    a.again = again;
+    a.code = (arena.words[row + Row.FLAGS] >>> RowFlag.STATUS_SHIFT) & RowFlag.BYTE;
+    a.bodyWords = arena.words;
+    a.bodyBytes = arena.bytes;
+    a.bodyWord = arena.replyAt(slot);
+    a.bodyLength = arena.words[row + Row.REPLY_LENGTH];
+    this.outbox.emit(a);
+  }
+
+  /** Sends the stored reply to whoever asked last while the request executed. */
+  answerStored(m: Message, slot: number): void {
+    const { words } = this.table.arena;
+    const row = this.table.rowOf(slot);
+    m.token = words[row + Row.TOKEN];
+    m.frontEnd = (words[row + Row.FLAGS] >>> RowFlag.FRONT_END_SHIFT) & RowFlag.BYTE;
+    this.#emitStored(m, slot, false);
+  }
+
+  /** Answers a call, from the staged reply. */
+  answerStaged(m: Message, status: number, length: number): void {
+    const { arena } = this.table;
+    const a = this.#answerTo(m, AnswerKind.RESULT);
+    a.code = status;
+    a.bodyWords = arena.words;
+    a.bodyBytes = arena.bytes;
+    a.bodyWord = arena.regions.stagedReply;
+    a.bodyLength = length;
+    this.outbox.emit(a);
+  }
+
+  #answerTo(m: Message, kind: AnswerKind): Answer {
+    const a = this.#answer;
+    a.kind = kind;
+    a.of = m.kind;
+    a.frontEnd = m.frontEnd;
+    a.token = m.token;
+    a.id0 = m.id0;
+    a.id1 = m.id1;
+    a.id2 = m.id2;
+    a.id3 = m.id3;
+    a.request = m.request;
+    a.again = false;
+    a.bodyLength = 0;
+    return a;
+  }
+
+  /** Calls `ended`, or `opened` for a reason of none. A hook that throws harms nobody else. */
+  #hook(a: Answer, reason: Reason): void {
+    const session = (a.sessionHigh >>> 0) * 0x100000000 + (a.sessionLow >>> 0);
+    const identity = { id: clientIdText(a.id0, a.id1, a.id2, a.id3), session };
+    try {
+      if (reason === Reason.NO_SESSION) this.#checked.service.opened?.(identity);
+      else this.#checked.service.ended?.(identity, REASON_NAMES[reason]);
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : String(error));
+    }
+  }
+
+  /** How many commits the shard has made: tells a successor whether a record took effect. */
+  get commits(): number {
+    return this.table.arena.floats[Header.COMMITS / 2];
+  }
+}
+
+const PORTABLE_PROMISE = new Error('an operation of a portable service must not return a promise');

@@ -1,0 +1,34 @@
+/**
+ * The bounds of threads and rings, each with its reason.
+ */
+
+/** Messages that a shard runs before it lets go of the owner word: about 50 µs of work. */
+export const BATCH_MESSAGES_MAX = 256;
+
+/** A ring holds at least so many of its longest records, so that a batch is worth a wake-up. */
+export const RING_RECORDS_MIN = 64;
+
+/** The smallest ring, in words: 1 MiB, a thousand requests with small bodies. */
+export const RING_WORDS_MIN = 2 ** 18;
+
+/** The longest ring, in words: an Int32Array of 1 GiB. Larger payloads are refused at start. */
+export const RING_WORDS_MAX = 2 ** 28;
+
+/** Empty polls before a worker sleeps: it yields to its event loop between two. */
+export const IDLE_POLLS_MAX = 4;
+
+/** The longest sleep: nothing depends on it, it only bounds how late a timeout is noticed. */
+export const SLEEP_MS = 50;
+
+/** Registers of one front end that wait for a shard or for room; further ones wait unparsed. */
+export const PENDING_REGISTERS_MAX = 256;
+
+/** Evictions tried for one register before it is refused: others may take the room it made. */
+export const REGISTER_TRIES_MAX = 64;
+
+/** Connections and embedded callers of one front end: 16 bits of a token name one. */
+export const SINKS_MAX = 2 ** 16;
+
+/** A worker that dies this often within the window is not replaced: the engine has failed. */
+export const RESTARTS_MAX = 8;
+export const RESTART_WINDOW_MS = 60_000;

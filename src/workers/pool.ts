@@ -1,0 +1,83 @@
+/**
+ * The worker threads of an engine: one piscina pool with a thread per shard and one long task in
+ * each. A worker that dies is replaced, and the new one carries on over the same memory; one that
+ * dies again and again is not, and the engine has failed.
+ */
+import { Piscina } from 'piscina';
+import { SessileError } from '../core/errors.ts';
+import { Doorbell } from './doorbell.ts';
+import { RESTART_WINDOW_MS, RESTARTS_MAX } from './limits.ts';
+import type { ShardMemory } from './shard-memory.ts';
+import type { ShardTask } from './shard-task.ts';
+
+/** The runner number of a shard's worker. Numbers start at 1. */
+export function workerRunner(shard: number): number {
+  return shard + 1;
+}
+
+export class ShardPool {
+  readonly #pool: Piscina<ShardTask, void>;
+  readonly #memory: ShardMemory;
+  readonly #tasks: Promise<void>[] = [];
+  readonly #restarts: number[] = [];
+  #stopping = false;
+
+  /** @param onFailure called once a shard is given up, with the reason */
+  constructor(
+    memory: ShardMemory,
+    readonly onFailure: (error: Error) => void,
+  ) {
+    const { shards } = memory.config;
+    this.#memory = memory;
+    this.#pool = new Piscina<ShardTask, void>({
+      filename: new URL('./shard-task.js', import.meta.url).href,
+      minThreads: shards,
+      maxThreads: shards,
+      // Each thread holds one task for the engine's whole life, so it never waits for another.
+      atomics: 'disabled',
+    });
+    for (let shard = 0; shard < shards; shard++) this.#tasks.push(this.#supervise(shard));
+  }
+
+  /** The live worker threads, for tests that end one. */
+  get threads(): Piscina['threads'] {
+    return this.#pool.threads;
+  }
+
+  /** Lets every worker finish what lies in its rings, then ends the threads. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    Atomics.store(new Int32Array(this.#memory.stopping), 0, 1);
+    for (const doorbell of this.#memory.doorbells) new Doorbell(doorbell).wake();
+    await Promise.all(this.#tasks);
+    await this.#pool.destroy();
+  }
+
+  async #supervise(shard: number): Promise<void> {
+    for (let takesOver = false; ; takesOver = true) {
+      try {
+        const runner = workerRunner(shard);
+        await this.#pool.run({ memory: this.#memory, shard, runner, takesOver });
+        return;
+      } catch (error) {
+        if (!this.#mayRestart()) {
+          this.onFailure(gaveUp(shard, error));
+          return;
+        }
+      }
+    }
+  }
+
+  #mayRestart(): boolean {
+    if (this.#stopping) return false;
+    const now = performance.now();
+    this.#restarts.push(now);
+    while (now - this.#restarts[0] > RESTART_WINDOW_MS) this.#restarts.shift();
+    return this.#restarts.length <= RESTARTS_MAX;
+  }
+}
+
+function gaveUp(shard: number, error: unknown): Error {
+  const why = error instanceof Error ? error.message : String(error);
+  return new SessileError('shard_failed', `the worker of shard ${shard} died: ${why}`, { shard });
+}

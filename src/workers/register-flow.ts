@@ -1,0 +1,165 @@
+/**
+ * Registers over all shards: when the global limit is reached, the shard whose oldest session
+ * committed longest ago evicts one, and the register tries again.
+ *
+ * Each step runs directly when it can, and else travels through a ring; then the register waits in
+ * a bounded table until the shard's outcome comes back. Room that an eviction made may be taken by
+ * somebody else, so a register tries several times before it is refused.
+ */
+import { assert } from '../core/assert.ts';
+import { ErrorCode } from '../core/codes.ts';
+import { copyWords } from '../core/copy.ts';
+import { EvictFlag, Kind, Message } from '../core/message.ts';
+import { type Answer, AnswerKind } from './answer.ts';
+import { Dispatched, type Dispatcher, Ran, Submitted } from './dispatch.ts';
+import { PENDING_REGISTERS_MAX, REGISTER_TRIES_MAX } from './limits.ts';
+import type { ShardPort } from './shard-port.ts';
+
+const enum Step {
+  REGISTER = 0,
+  EVICT = 1,
+}
+
+class PendingRegister {
+  readonly message = new Message();
+  body = new Int32Array(0);
+  bytes = new Uint8Array(this.body.buffer);
+  step: Step = Step.REGISTER;
+  tries = 0;
+
+  constructor(readonly reference: number) {}
+}
+
+export class RegisterFlow {
+  readonly #router: Dispatcher;
+  readonly #evicts: boolean;
+  readonly #table: PendingRegister[] = [];
+  readonly #free: PendingRegister[] = [];
+  readonly #stalled: PendingRegister[] = [];
+  readonly #evict = new Message();
+
+  constructor(router: Dispatcher, evicts: boolean) {
+    this.#router = router;
+    this.#evicts = evicts;
+    this.#evict.kind = Kind.EVICT;
+    for (let i = 0; i < PENDING_REGISTERS_MAX; i++) {
+      const pending = new PendingRegister(i + 1);
+      this.#table.push(pending);
+      this.#free.push(pending);
+    }
+  }
+
+  /** Registers that wait for a shard. */
+  get pending(): number {
+    return PENDING_REGISTERS_MAX - this.#free.length;
+  }
+
+  submit(m: Message, port: ShardPort): Submitted {
+    m.request = 0;
+    const outcome = this.#router.dispatchDirect(m, port);
+    if (outcome === Ran.DONE) return Submitted.TAKEN;
+    const pending = this.#free.pop();
+    if (pending === undefined) return Submitted.BLOCKED;
+    keep(m, pending);
+    pending.step = outcome === Ran.NO_ROOM ? Step.EVICT : Step.REGISTER;
+    pending.tries = 0;
+    this.#advance(pending, port);
+    return Submitted.TAKEN;
+  }
+
+  /** A step that went through a ring has come to an outcome. */
+  resume(reference: number, outcome: Ran): void {
+    const pending = this.#table[reference - 1];
+    assert(pending.message.request === reference, 'an outcome belongs to a pending register');
+    const port = this.#router.portOf(pending.message);
+    this.#next(pending, port, outcome);
+    this.#advance(pending, port);
+  }
+
+  /** A register that went through a ring was answered. Forgets it, and clears its reference. */
+  finish(a: Answer): void {
+    const reference = a.kind === AnswerKind.REGISTERED ? a.code : a.request;
+    if (reference === 0) return;
+    const pending = this.#table[reference - 1];
+    assert(pending?.message.request === reference, 'an answer belongs to a pending register');
+    if (a.kind === AnswerKind.REGISTERED) a.code = 0;
+    else a.request = 0;
+    this.#forget(pending);
+  }
+
+  /** Tries those again for which a ring had no room. */
+  retry(): void {
+    for (let count = this.#stalled.length; count > 0; count--) {
+      const pending = this.#stalled.shift();
+      if (pending !== undefined) this.#advance(pending, this.#router.portOf(pending.message));
+    }
+  }
+
+  /** Runs steps until the register is answered or one of them is on its way through a ring. */
+  #advance(pending: PendingRegister, port: ShardPort): void {
+    const m = pending.message;
+    while (m.request !== 0) {
+      const outcome =
+        pending.step === Step.REGISTER
+          ? this.#router.dispatch(m, port)
+          : this.#dispatchEviction(pending, port);
+      if (outcome === Dispatched.QUEUED || outcome === Ran.DONE) return;
+      if (outcome === Dispatched.BLOCKED) {
+        this.#stalled.push(pending);
+        return;
+      }
+      this.#next(pending, port, outcome);
+    }
+  }
+
+  /** Chooses the step after an outcome. */
+  #next(pending: PendingRegister, port: ShardPort, outcome: number): void {
+    pending.step = outcome === Ran.EVICTED ? Step.REGISTER : Step.EVICT;
+    pending.tries += 1;
+    if (outcome === Ran.NOT_EXPIRED) this.#refuse(pending, port, ErrorCode.SESSIONS_EXHAUSTED);
+    else if (pending.tries > REGISTER_TRIES_MAX) {
+      this.#refuse(pending, port, ErrorCode.SERVER_BUSY);
+    }
+  }
+
+  /** Asks the shard with the lowest bound to evict; refuses the register if there is none. */
+  #dispatchEviction(pending: PendingRegister, port: ShardPort): number {
+    const { ledger, ports } = this.#router;
+    const evict = this.#evict;
+    const shard = ledger.oldestShard();
+    if (shard < 0) return this.#refuse(pending, port, ErrorCode.SERVER_BUSY);
+    // An engine that does not evict still reclaims a session that has expired.
+    evict.flags = this.#evicts ? 0 : EvictFlag.EXPIRED;
+    evict.frontEnd = pending.message.frontEnd;
+    evict.request = pending.reference;
+    evict.limitMs = ledger.lowestBoundBeside(shard);
+    return this.#router.dispatch(evict, ports[shard]);
+  }
+
+  #refuse(pending: PendingRegister, port: ShardPort, code: ErrorCode): number {
+    const m = pending.message;
+    this.#forget(pending);
+    this.#router.refuse(m, port, code);
+    return Ran.DONE;
+  }
+
+  #forget(pending: PendingRegister): void {
+    pending.message.request = 0;
+    this.#free.push(pending);
+  }
+}
+
+/** Copies a message, body and all, under the reference of the pending register. */
+function keep(m: Message, pending: PendingRegister): void {
+  const words = (m.bodyLength + 3) >>> 2;
+  if (pending.body.length < words) {
+    pending.body = new Int32Array(words);
+    pending.bytes = new Uint8Array(pending.body.buffer);
+  }
+  copyWords(m.bodyWords, m.bodyWord, pending.body, 0, m.bodyLength);
+  Object.assign(pending.message, m);
+  pending.message.bodyWords = pending.body;
+  pending.message.bodyBytes = pending.bytes;
+  pending.message.bodyWord = 0;
+  pending.message.request = pending.reference;
+}

@@ -1,0 +1,251 @@
+/**
+ * The router of one front end: takes messages to their shards and brings the answers back.
+ *
+ * A message runs *directly*, on this thread under the shard's owner word, when the service allows
+ * it, this front end has nothing waiting in the shard's ring (which keeps the order) and nobody
+ * else runs the shard. Otherwise it goes into the ring, for the shard's worker. Nothing here ever
+ * waits: when a ring is full the caller is told `BLOCKED` and tries again later.
+ */
+import { Arena } from '../core/arena.ts';
+import type { ErrorCode } from '../core/codes.ts';
+import { shardOf } from '../core/hash.ts';
+import { Ledger } from '../core/ledger.ts';
+import { Kind, type Message } from '../core/message.ts';
+import { SessionTable } from '../core/session-table.ts';
+import type { CheckedService } from '../services/service.ts';
+import { Answer, AnswerKind } from './answer.ts';
+import { Clock } from './clock.ts';
+import { Dispatched, type Dispatcher, type Ran, Submitted } from './dispatch.ts';
+import { Doorbell } from './doorbell.ts';
+import { Executions } from './executions.ts';
+import type { Executor } from './executor.ts';
+import { SLEEP_MS } from './limits.ts';
+import { readAnswer } from './records.ts';
+import { RegisterFlow } from './register-flow.ts';
+import type { ShardMemory } from './shard-memory.ts';
+import { ShardPort } from './shard-port.ts';
+import { type AnswerSink, Sinks } from './sinks.ts';
+
+export type RunPolicy = 'auto' | 'worker' | 'direct';
+
+export interface RouterOptions {
+  readonly frontEnd: number;
+  readonly runner: number;
+  readonly run: RunPolicy;
+  readonly evicts: boolean;
+  readonly cores: number;
+  /** Answers were delivered, or room may have come: flush connections, retry what was blocked. */
+  readonly onProgress: () => void;
+}
+
+/** With cores to spare, so many waiting messages are worth a hop to the worker. */
+const DIRECT_BACKLOG_MAX = 32;
+
+export class Router implements Dispatcher {
+  readonly clock = new Clock();
+  readonly sinks = new Sinks();
+  readonly ledger: Ledger;
+  readonly ports: readonly ShardPort[];
+  readonly #options: RouterOptions;
+  readonly #flow: RegisterFlow;
+  readonly #executions: Executions;
+  readonly #doorbell: Doorbell;
+  readonly #answer = new Answer();
+  readonly #hasWorkers: boolean;
+  readonly #runsDirect: boolean;
+  #directNow = true;
+  #stopped = false;
+  #settleScheduled = false;
+  #listening = false;
+  #expiry: NodeJS.Timeout | undefined;
+
+  constructor(memory: ShardMemory, checked: CheckedService, options: RouterOptions) {
+    const { config } = memory;
+    this.#options = options;
+    this.#hasWorkers = config.shards > 0;
+    this.#runsDirect = !this.#hasWorkers || (checked.portable && options.run !== 'worker');
+    this.ledger = new Ledger(memory.ledger);
+    const wake = (): void => this.#scheduleSettle();
+    this.#executions = new Executions(config.executeTimeoutMs, config.bodyBytesMax, wake);
+    this.#doorbell = new Doorbell(memory.lanes[options.frontEnd].doorbell);
+    const deliver = (answer: Answer): void => this.#deliver(answer);
+    this.ports = memory.arenas.map((sab, shard) => {
+      const arena = new Arena(sab);
+      const table = new SessionTable(arena, this.ledger, this.clock.cell, options.runner);
+      const direct = this.#runsDirect ? { checked, executions: this.#executions } : undefined;
+      return new ShardPort(memory, table, shard, options.frontEnd, direct, deliver);
+    });
+    this.#flow = new RegisterFlow(this, options.evicts);
+    if (this.#hasWorkers) this.listen();
+    else if (!checked.portable) this.#expiry = setInterval(() => this.#expire(), SLEEP_MS).unref();
+  }
+
+  /** Opens an address for answers; 0 when all are in use. */
+  open(sink: AnswerSink): number {
+    return this.sinks.open(sink);
+  }
+
+  close(token: number): void {
+    this.sinks.close(token);
+  }
+
+  /** Starts a batch of messages, of which about `backlog` are waiting. */
+  begin(backlog: number): void {
+    this.clock.read();
+    const { run, cores } = this.#options;
+    this.#directNow = run === 'direct' || cores <= 2 || backlog <= DIRECT_BACKLOG_MAX;
+    if (!this.#hasWorkers) this.#directNow = true;
+  }
+
+  /** Ends a batch: lets go of the shards it ran and publishes what it put into rings. */
+  end(): void {
+    for (let i = 0; i < this.ports.length; i++) this.ports[i].finish();
+  }
+
+  /** Takes one message to its shard. Its id is set; hash and front end are filled in here. */
+  submit(m: Message): Submitted {
+    const port = this.portOf(m);
+    if (m.kind === Kind.REGISTER) return this.#flow.submit(m, port);
+    const dispatched = this.dispatch(m, port);
+    return dispatched === Dispatched.BLOCKED ? Submitted.BLOCKED : Submitted.TAKEN;
+  }
+
+  /** Fills in the hash of a message's id and finds its shard. */
+  portOf(m: Message): ShardPort {
+    const ports = this.ports;
+    m.hash = ports[0].table.hash(m.id0, m.id1, m.id2, m.id3);
+    m.frontEnd = this.#options.frontEnd;
+    return ports[shardOf(m.hash, ports.length)];
+  }
+
+  dispatchDirect(m: Message, port: ShardPort): number {
+    const executor = this.#tryDirect(port);
+    if (executor === undefined) return Dispatched.BLOCKED;
+    this.clock.tick();
+    return executor.run(m);
+  }
+
+  dispatch(m: Message, port: ShardPort): number {
+    const outcome = this.dispatchDirect(m, port);
+    if (outcome !== Dispatched.BLOCKED || !this.#hasWorkers) return outcome;
+    return port.push(m) ? Dispatched.QUEUED : Dispatched.BLOCKED;
+  }
+
+  #tryDirect(port: ShardPort): Executor | undefined {
+    if (port.held) return port.hasRoom() ? port.executor : undefined;
+    if (!this.#directNow || !port.tryHold()) return undefined;
+    this.#drain(port);
+    return port.hasRoom() ? port.executor : undefined;
+  }
+
+  /** Delivers the answers that workers have given. True if there were any. */
+  poll(): boolean {
+    let any = false;
+    this.begin(0);
+    for (let i = 0; i < this.ports.length; i++) any = this.#drain(this.ports[i]) || any;
+    this.#flow.retry();
+    this.end();
+    return any;
+  }
+
+  /** Whether messages or promises of this front end still await an answer. */
+  isIdle(): boolean {
+    if (this.#executions.running > 0 || this.#executions.hasSettled || this.#flow.pending > 0) {
+      return false;
+    }
+    return this.ports.every((port) => port.isIdle());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#expiry);
+    this.#doorbell.wake();
+  }
+
+  #drain(port: ShardPort): boolean {
+    const ring = port.answers;
+    if (ring.isDrained()) return false;
+    const a = this.#answer;
+    for (let at = ring.peek(); at >= 0; at = ring.peek()) {
+      readAnswer(ring, at, a);
+      ring.take(at);
+      this.#deliver(a);
+    }
+    ring.release();
+    return true;
+  }
+
+  #deliver(a: Answer): void {
+    if (a.kind === AnswerKind.ROUTER) return this.#flow.resume(a.request, a.code as Ran);
+    if (a.of === Kind.REGISTER) this.#flow.finish(a);
+    this.sinks.deliver(a);
+  }
+
+  /** Answers a register that found no place. */
+  refuse(m: Message, port: ShardPort, code: ErrorCode): void {
+    const a = this.#answer;
+    a.kind = AnswerKind.ERROR;
+    a.of = m.kind;
+    a.frontEnd = m.frontEnd;
+    a.token = m.token;
+    a.id0 = m.id0;
+    a.id1 = m.id1;
+    a.id2 = m.id2;
+    a.id3 = m.id3;
+    a.request = 0;
+    a.code = code;
+    a.bodyLength = 0;
+    port.countRefusal();
+    this.sinks.deliver(a);
+  }
+
+  /** Begins to wait for answers that other threads give, for as long as the front end lives. */
+  listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    void this.#listen();
+  }
+
+  async #listen(): Promise<void> {
+    while (!this.#stopped) {
+      this.#doorbell.prepare();
+      if (this.#hasAnswers()) this.#doorbell.awake();
+      else await this.#doorbell.sleep(SLEEP_MS);
+      if (this.#stopped) return;
+      if (this.poll()) this.#options.onProgress();
+      await nextTurn();
+    }
+  }
+
+  /** Without a worker, operations that take too long are found by this thread. */
+  #expire(): void {
+    this.clock.read();
+    this.#executions.expire(this.clock.cell[0]);
+  }
+
+  #hasAnswers(): boolean {
+    for (const port of this.ports) if (!port.answers.isDrained()) return true;
+    return false;
+  }
+
+  /** Commits promises of a shard without a worker, which settle on this thread. */
+  #scheduleSettle(): void {
+    if (this.#settleScheduled) return;
+    this.#settleScheduled = true;
+    setImmediate(() => {
+      this.#settleScheduled = false;
+      this.begin(0);
+      for (const port of this.ports) {
+        const executor = this.#tryDirect(port);
+        if (executor !== undefined) this.#executions.commitSettled(executor);
+      }
+      this.end();
+      this.#options.onProgress();
+      if (this.#executions.hasSettled) this.#scheduleSettle();
+    });
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(setImmediate);
+}

@@ -1,0 +1,140 @@
+/**
+ * The loop of a shard's worker: takes the owner word, runs what lies in the rings, lets go, and
+ * sleeps on its doorbell when there is nothing to do. It returns to the event loop after every
+ * batch, for promises and timers of the service.
+ */
+import { Arena } from '../core/arena.ts';
+import { Ledger } from '../core/ledger.ts';
+import { Message } from '../core/message.ts';
+import { SessionTable } from '../core/session-table.ts';
+import type { CheckedService } from '../services/service.ts';
+import { Clock } from './clock.ts';
+import { Ran } from './dispatch.ts';
+import { Doorbell } from './doorbell.ts';
+import { Executions } from './executions.ts';
+import { Executor } from './executor.ts';
+import { BATCH_MESSAGES_MAX, IDLE_POLLS_MAX, SLEEP_MS } from './limits.ts';
+import { Outboxes } from './outboxes.ts';
+import { ownerOf, release, tryAcquire } from './owner.ts';
+import { readMessage } from './records.ts';
+import { Ring } from './ring.ts';
+import type { ShardMemory } from './shard-memory.ts';
+import { takeOver } from './take-over.ts';
+
+const enum Polled {
+  IDLE = 0,
+  WORKED = 1,
+  /** There is work, but somebody else runs the shard, or the front end has not read its answers. */
+  BUSY = 2,
+}
+
+export class ShardLoop {
+  readonly #arena: Int32Array;
+  readonly #stopping: Int32Array;
+  readonly #clock = new Clock();
+  readonly #doorbell: Doorbell;
+  readonly #rings: readonly Ring[];
+  readonly #outboxes: Outboxes;
+  readonly #executions: Executions;
+  readonly #executor: Executor;
+  readonly #message = new Message();
+
+  constructor(
+    memory: ShardMemory,
+    shard: number,
+    readonly runner: number,
+    checked: CheckedService,
+  ) {
+    const arena = new Arena(memory.arenas[shard]);
+    const { config } = memory;
+    this.#arena = arena.words;
+    this.#stopping = new Int32Array(memory.stopping);
+    this.#doorbell = new Doorbell(memory.doorbells[shard]);
+    this.#rings = memory.lanes.map((lane) => new Ring(lane.messages[shard])); // cold: once
+    this.#outboxes = new Outboxes(memory, shard);
+    const ledger = new Ledger(memory.ledger);
+    const table = new SessionTable(arena, ledger, this.#clock.cell, runner);
+    const wake = this.#doorbell.wake.bind(this.#doorbell);
+    this.#executions = new Executions(config.executeTimeoutMs, config.bodyBytesMax, wake);
+    this.#executor = new Executor(table, checked, this.#outboxes, this.#executions);
+  }
+
+  /** Carries on where a worker that died has left the shard. */
+  async takeOver(): Promise<void> {
+    while (ownerOf(this.#arena) !== this.runner && !tryAcquire(this.#arena, this.runner)) {
+      await nextTurn();
+    }
+    this.#clock.read();
+    takeOver(this.#executor, this.#outboxes, this.#rings, this.runner);
+    this.#outboxes.publish();
+    release(this.#arena);
+    this.#outboxes.ring();
+  }
+
+  /** Runs until the engine stops and the rings are empty. */
+  async run(): Promise<void> {
+    let idlePolls = 0;
+    for (;;) {
+      const polled = this.#poll();
+      if (polled !== Polled.IDLE) idlePolls = 0;
+      else if (Atomics.load(this.#stopping, 0) === 1) return;
+      else idlePolls += 1;
+      if (idlePolls < IDLE_POLLS_MAX) await nextTurn();
+      else await this.#sleep();
+    }
+  }
+
+  async #sleep(): Promise<void> {
+    this.#doorbell.prepare();
+    if (this.#hasWork() || Atomics.load(this.#stopping, 0) === 1) this.#doorbell.awake();
+    else await this.#doorbell.sleep(SLEEP_MS);
+  }
+
+  #hasWork(): boolean {
+    if (this.#executions.hasSettled) return true;
+    for (let i = 0; i < this.#rings.length; i++) if (!this.#rings[i].isDrained()) return true;
+    return false;
+  }
+
+  #poll(): Polled {
+    if (this.#executions.running > 0) {
+      this.#clock.read();
+      this.#executions.expire(this.#clock.cell[0]);
+    }
+    if (!this.#hasWork()) return Polled.IDLE;
+    if (!tryAcquire(this.#arena, this.runner)) return Polled.BUSY;
+    this.#clock.read();
+    let ran = 0;
+    if (this.#executions.hasSettled && this.#outboxes.hasRoom(1)) {
+      this.#executions.commitSettled(this.#executor);
+      ran += 1;
+    }
+    for (let i = 0; i < this.#rings.length; i++) ran += this.#drain(this.#rings[i]);
+    const published = this.#outboxes.publish();
+    release(this.#arena);
+    if (published) this.#outboxes.ring();
+    return ran > 0 ? Polled.WORKED : Polled.BUSY;
+  }
+
+  #drain(ring: Ring): number {
+    const m = this.#message;
+    let ran = 0;
+    while (ran < BATCH_MESSAGES_MAX && this.#outboxes.hasRoom(this.#executions.running)) {
+      const at = ring.peek();
+      if (at < 0) break;
+      this.#clock.tick();
+      ring.startRecord(at, this.#executor.commits);
+      readMessage(ring, at, m);
+      const outcome = this.#executor.run(m);
+      if (outcome !== Ran.DONE) this.#outboxes.emitOutcome(m, outcome);
+      ring.finishRecord();
+      ran += 1;
+    }
+    if (ran > 0) ring.release();
+    return ran;
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(setImmediate);
+}

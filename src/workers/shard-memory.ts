@@ -1,0 +1,99 @@
+/**
+ * All memory that the threads of one engine share: arenas, ledger, rings and doorbells. Plain
+ * SharedArrayBuffers in a plain object, so that it can be posted to another thread whole.
+ *
+ * A *lane* is what one front end has to each shard: a ring for messages, a ring for answers, and
+ * the doorbell on which the front end sleeps.
+ */
+import { createArena } from '../core/arena.ts';
+import { InvalidOptionError } from '../core/errors.ts';
+import { createLedger, shardSlots } from '../core/ledger.ts';
+import { createDoorbell } from './doorbell.ts';
+import { RING_RECORDS_MIN, RING_WORDS_MAX, RING_WORDS_MIN } from './limits.ts';
+import { answerRecordWords, messageRecordWords } from './records.ts';
+import { createRing } from './ring.ts';
+
+export interface ShardingConfig {
+  /** Worker threads; 0 = one shard that the caller's thread runs. */
+  readonly shards: number;
+  readonly sessionsMax: number;
+  readonly dataBytesMax: number;
+  readonly replyBytesMax: number;
+  readonly bodyBytesMax: number;
+  readonly ttlDefaultMs: number;
+  readonly executeTimeoutMs: number;
+  readonly seedA: number;
+  readonly seedB: number;
+  /** The URL of the service's module, '' for the built-in one. */
+  readonly serviceUrl: string;
+}
+
+export interface Lane {
+  readonly messages: readonly SharedArrayBuffer[];
+  readonly answers: readonly SharedArrayBuffer[];
+  readonly doorbell: SharedArrayBuffer;
+}
+
+export interface ShardMemory {
+  readonly config: ShardingConfig;
+  readonly ledger: SharedArrayBuffer;
+  readonly arenas: readonly SharedArrayBuffer[];
+  /** One per shard: its worker sleeps on it. */
+  readonly doorbells: readonly SharedArrayBuffer[];
+  /** One per front end. */
+  readonly lanes: readonly Lane[];
+  /** One word: 1 once the workers are to stop. */
+  readonly stopping: SharedArrayBuffer;
+}
+
+/** Tables of the engine: one for each worker, or one in the caller's thread. */
+export function tableCount(config: ShardingConfig): number {
+  return Math.max(1, config.shards);
+}
+
+/** Reserves the memory of an engine. Throws `InvalidOptionError` where a limit does not allow it. */
+export function createShardMemory(config: ShardingConfig, frontEnds: number): ShardMemory {
+  const count = tableCount(config);
+  const slots = shardSlots(config.sessionsMax, count);
+  const arenas: SharedArrayBuffer[] = [];
+  const doorbells: SharedArrayBuffer[] = [];
+  for (let shard = 0; shard < count; shard++) {
+    arenas.push(createArena({ ...config, shard, slots }).memory);
+    doorbells.push(createDoorbell());
+  }
+  const lanes: Lane[] = [];
+  for (let i = 0; i < frontEnds; i++) lanes.push(createLane(config, count));
+  return {
+    config,
+    ledger: createLedger(count, config.sessionsMax).memory,
+    arenas,
+    doorbells,
+    lanes,
+    stopping: new SharedArrayBuffer(4),
+  };
+}
+
+function createLane(config: ShardingConfig, shards: number): Lane {
+  const messages: SharedArrayBuffer[] = [];
+  const answers: SharedArrayBuffer[] = [];
+  const messageBytes = Math.max(config.bodyBytesMax, config.dataBytesMax);
+  for (let shard = 0; shard < shards; shard++) {
+    messages.push(createRing(ringWords('bodyBytesMax', messageRecordWords(messageBytes))));
+    answers.push(createRing(ringWords('replyBytesMax', answerRecordWords(config.replyBytesMax))));
+  }
+  return { messages, answers, doorbell: createDoorbell() };
+}
+
+function ringWords(option: string, recordWords: number): number {
+  const wanted = Math.max(RING_WORDS_MIN, recordWords * RING_RECORDS_MIN);
+  const words = 2 ** Math.ceil(Math.log2(wanted));
+  if (words > RING_WORDS_MAX) {
+    const bytes = Math.floor(RING_WORDS_MAX / RING_RECORDS_MIN) * 4;
+    throw new InvalidOptionError(
+      option,
+      recordWords * 4,
+      `below ${bytes} bytes, or a ring is too long`,
+    );
+  }
+  return words;
+}

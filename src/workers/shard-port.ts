@@ -1,0 +1,100 @@
+/**
+ * One shard as a front end sees it: its two rings, its worker's doorbell, and, where messages may
+ * run directly, an executor of the front end's own.
+ */
+import { Counter, Header } from '../core/layout.ts';
+import type { Message } from '../core/message.ts';
+import type { SessionTable } from '../core/session-table.ts';
+import type { CheckedService } from '../services/service.ts';
+import type { Answer, Outbox } from './answer.ts';
+import { Doorbell } from './doorbell.ts';
+import type { Executions } from './executions.ts';
+import { Executor } from './executor.ts';
+import { Outboxes } from './outboxes.ts';
+import { release, tryAcquire } from './owner.ts';
+import { pushMessage } from './records.ts';
+import { Ring } from './ring.ts';
+import type { ShardMemory } from './shard-memory.ts';
+
+export interface DirectRunning {
+  readonly checked: CheckedService;
+  readonly executions: Executions;
+}
+
+export class ShardPort implements Outbox {
+  readonly executor: Executor | undefined;
+  readonly messages: Ring;
+  readonly answers: Ring;
+  /** Whether this thread holds the shard's owner word now. */
+  held = false;
+  readonly #doorbell: Doorbell;
+  readonly #outboxes: Outboxes;
+
+  /**
+   * @param direct what it takes to run messages on this thread; undefined = only by the worker
+   * @param deliver takes the answers for this front end, without a ring
+   */
+  constructor(
+    memory: ShardMemory,
+    readonly table: SessionTable,
+    shard: number,
+    readonly frontEnd: number,
+    direct: DirectRunning | undefined,
+    readonly deliver: (answer: Answer) => void,
+  ) {
+    this.messages = new Ring(memory.lanes[frontEnd].messages[shard]);
+    this.answers = new Ring(memory.lanes[frontEnd].answers[shard]);
+    this.#doorbell = new Doorbell(memory.doorbells[shard]);
+    this.#outboxes = new Outboxes(memory, shard, frontEnd);
+    if (direct !== undefined) {
+      this.executor = new Executor(table, direct.checked, this, direct.executions);
+    }
+  }
+
+  /** Takes the shard for this thread, unless somebody has it or the ring holds earlier messages. */
+  tryHold(): boolean {
+    if (this.executor === undefined || !this.messages.isIdle()) return false;
+    this.held = tryAcquire(this.table.arena.words, this.table.runner);
+    return this.held;
+  }
+
+  /** Whether the other front ends' answer rings have room for what a message may cause. */
+  hasRoom(): boolean {
+    return this.#outboxes.hasRoom(0);
+  }
+
+  /** An answer of a message that ran on this thread. */
+  emit(answer: Answer): void {
+    if (answer.frontEnd === this.frontEnd) this.deliver(answer);
+    else this.#outboxes.emit(answer);
+  }
+
+  push(m: Message): boolean {
+    return pushMessage(this.messages, m);
+  }
+
+  /** Lets go of the shard and publishes what was pushed, ringing whoever sleeps. */
+  finish(): void {
+    if (this.held) {
+      const published = this.#outboxes.publish();
+      this.held = false;
+      release(this.table.arena.words);
+      if (published) this.#outboxes.ring();
+    }
+    if (this.messages.publish()) this.#doorbell.ring();
+  }
+
+  /** Whether its worker has consumed and answered all that came from here. */
+  isIdle(): boolean {
+    return this.messages.isIdle() && this.answers.isDrained() && !this.hasPinned();
+  }
+
+  hasPinned(): boolean {
+    return this.table.arena.words[Header.EXECUTING] > 0;
+  }
+
+  /** Counts an error that the router itself gave. */
+  countRefusal(): void {
+    if (this.held) this.table.arena.floats[Header.COUNTERS / 2 + Counter.ERRORS] += 1;
+  }
+}

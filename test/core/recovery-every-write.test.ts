@@ -1,0 +1,167 @@
+/**
+ * The death of a runner before each single write that a step makes to the shard's memory. The step
+ * runs on a copy whose views throw at the chosen write; `rebuild` must then show the state before
+ * the step or the state after it, never anything between.
+ *
+ * A thread can only be stopped at a call or a loop, so the table relies on two pairs of writes
+ * that lie side by side; no death is tried between those (see `isPaired`).
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Arena } from '../../src/core/arena.ts';
+import { Eviction } from '../../src/core/codes.ts';
+import { Header, Intent } from '../../src/core/layout.ts';
+import { Ledger } from '../../src/core/ledger.ts';
+import { rebuild } from '../../src/core/recovery.ts';
+import { SessionTable } from '../../src/core/session-table.ts';
+import * as h from './helpers.ts';
+import {
+  arbitraryStep,
+  type Lockstep,
+  makeLockstep,
+  modelState,
+  type Step,
+  tableState,
+} from './lockstep.ts';
+
+class Death extends Error {}
+
+/** How many more writes a runner lives for. */
+class Life {
+  constructor(private left: number) {}
+
+  spend(): void {
+    if (this.left === 0) throw new Death('the runner died');
+    this.left -= 1;
+  }
+}
+
+/** The ledger's count and the live count; the commit's time and, without an intent, its number. */
+function isPaired(words: Int32Array, isFloat: boolean, at: number): boolean {
+  if (!isFloat) return at === Header.LIVE;
+  return at === Header.COMMITS / 2 && words[Header.INTENT] === Intent.NONE;
+}
+
+function mortalArena(arena: Arena, life: Life): Arena {
+  const mortal = <T extends Int32Array | Float64Array>(view: T, isFloat: boolean): T =>
+    new Proxy(view, {
+      set(target, key, value) {
+        if (!isPaired(arena.words, isFloat, Number(key))) life.spend();
+        target[Number(key)] = value;
+        return true;
+      },
+    });
+  return Object.create(arena, {
+    words: { value: mortal(arena.words, false) },
+    floats: { value: mortal(arena.floats, true) },
+  });
+}
+
+class MortalLedger extends Ledger {
+  constructor(
+    ledger: Ledger,
+    readonly life: Life,
+  ) {
+    super(ledger.memory);
+  }
+
+  override take(): boolean {
+    this.life.spend();
+    return super.take();
+  }
+
+  override give(count: number): void {
+    this.life.spend();
+    super.give(count);
+  }
+
+  override publish(shard: number, boundMs: number): void {
+    this.life.spend();
+    super.publish(shard, boundMs);
+  }
+}
+
+/** A state without what a death may change: routes, and the pins of the dead runner. */
+function settled(state: string[], dead: number): string[] {
+  return state.map((line) => line.replace(/ token \d+/, '').replace(`runs on ${dead}`, 'idle'));
+}
+
+function pinnedBy(state: string[], runner: number): number {
+  return state.filter((line) => line.includes(`runs on ${runner}`)).length;
+}
+
+/** Runs the step on a copy that dies at the given write; null when it outlives the step. */
+function dieAt(pair: Lockstep, step: Step, writes: number): SessionTable | null {
+  let arena!: Arena;
+  let ledger!: Ledger;
+  const twin = pair.fork((copied, counted, runner) => {
+    arena = copied;
+    ledger = counted;
+    const life = new Life(writes);
+    const mortal = mortalArena(copied, life);
+    return new SessionTable(mortal, new MortalLedger(counted, life), new Float64Array(1), runner);
+  });
+  try {
+    twin.run(step);
+    return null;
+  } catch (error) {
+    if (!(error instanceof Death)) throw error;
+  }
+  return new SessionTable(arena, ledger, Float64Array.of(pair.model.now), 3);
+}
+
+/** The victims that the table names one after another are its sessions in commit order. */
+function checkVictims(table: SessionTable): void {
+  const expected = h
+    .orderOf(table)
+    .filter((slot) => !table.isExecuting(slot))
+    .map((slot) => h.idOf(table, slot));
+  const victims: number[] = [];
+  while (table.evictOldest(Number.POSITIVE_INFINITY) === Eviction.EVICTED) {
+    victims.push(table.ended.id3);
+    h.checkShards([table]);
+  }
+  expect(victims).toEqual(expected);
+}
+
+/** Takes the step on the pair, and lets a runner die at each write of it on copies. */
+function dieEverywhere(pair: Lockstep, step: Step): number {
+  const dead = step.view + 1;
+  const start = pair.fork((arena, ledger, runner) => {
+    return new SessionTable(arena, ledger, new Float64Array(1), runner);
+  });
+  const before = modelState(pair.model);
+  const expired = pair.model.counted.expired;
+  pair.run(step);
+  const after = modelState(pair.model);
+  const allowed = [settled(before, dead), settled(after, dead)];
+  if (pair.model.counted.expired !== expired) {
+    // A step on an expired session ends it first: that alone is a whole step, too.
+    const without = before.filter((line) => !line.startsWith(`id ${step.id} `));
+    allowed.push(settled(without, dead));
+  }
+  for (let writes = 0; writes < 1_000; writes++) {
+    const table = dieAt(start, step, writes);
+    if (table === null) return writes;
+    const abandoned = rebuild(table, dead);
+    h.checkShards([table]);
+    const state = tableState(table);
+    expect(allowed).toContainEqual(settled(state, dead));
+    expect(pinnedBy(state, dead)).toBe(0);
+    expect(Math.abs(abandoned.length - pinnedBy(before, dead))).toBeLessThanOrEqual(1);
+    if (writes % 5 === 0) checkVictims(table);
+  }
+  throw new Error('a step has fewer writes than that');
+}
+
+test('a death before any write of any step leaves the state before it or after it', () => {
+  let deaths = 0;
+  fc.assert(
+    fc.property(fc.array(arbitraryStep, { minLength: 1, maxLength: 40, size: 'max' }), (steps) => {
+      const pair = makeLockstep(3, 3);
+      for (const step of steps) deaths += dieEverywhere(pair, step);
+    }),
+    h.runs(120),
+  );
+  expect(deaths).toBeGreaterThan(4_000);
+});
