@@ -1,11 +1,12 @@
 /**
  * `sessile serve`: runs a server until SIGTERM or SIGINT.
  */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { DEFAULTS, defaultShards } from '../options.ts';
 import { type RunningServer, type ServeOptions, serve } from '../serve.ts';
 import { CONNECTIONS_MAX_DEFAULT, FRAME_BYTES_MAX_DEFAULT } from '../transport/limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../transport/protocol.ts';
+import { numeric, option, wholeNumber } from './arguments.ts';
 
 /** Exit code when the engine can no longer serve (EX_SOFTWARE of sysexits.h). */
 const EXIT_FAILED = 70;
@@ -78,28 +79,9 @@ function stopOnce(server: RunningServer): () => void {
   };
 }
 
-function option(flags: string, text: string, value: string): Option {
-  return new Option(flags, text).default(value).env(variable(flags));
-}
-
-function numeric(flags: string, text: string, value: number): Option {
-  return new Option(flags, text).default(value).env(variable(flags)).argParser(wholeNumber);
-}
-
 function ttlOption(): Option {
   return new Option('--ttl-ms <ms>', 'how long an idle session lives, or never')
     .default(DEFAULTS.ttlMs)
     .env('SESSILE_TTL_MS')
     .argParser((text) => (text === 'never' ? null : wholeNumber(text)));
-}
-
-/** `--sessions-max <count>` → `SESSILE_SESSIONS_MAX`. */
-function variable(flags: string): string {
-  const name = flags.slice(2).split(' ', 1)[0];
-  return `SESSILE_${name.toUpperCase().replaceAll('-', '_')}`;
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
 }

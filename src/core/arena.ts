@@ -17,8 +17,8 @@ import {
   Header,
   INDEX_WORDS,
   ORDER_WORDS,
-  ROW_WORDS,
   type Regions,
+  ROW_WORDS,
   regionsOf,
 } from './layout.ts';
 import { ARENA_BYTES_MAX, ENDED_ENTRIES_MAX, SLOTS_MAX } from './limits.ts';

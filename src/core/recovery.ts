@@ -45,7 +45,8 @@ export function rebuild(table: SessionTable, deadRunner: number): AbandonedReque
       executing += 1;
       continue;
     }
-    words[row + Row.FLAGS] = flags & ~(RowFlag.EXECUTING | RowFlag.CALL | (RowFlag.BYTE << RowFlag.RUNNER_SHIFT));
+    words[row + Row.FLAGS] =
+      flags & ~(RowFlag.EXECUTING | RowFlag.CALL | (RowFlag.BYTE << RowFlag.RUNNER_SHIFT));
     const frontEnd = (flags >>> RowFlag.FRONT_END_SHIFT) & RowFlag.BYTE;
     const call = (flags & RowFlag.CALL) !== 0 ? words[row + Row.EXECUTING_LOW] : undefined;
     abandoned.push({ slot, call, frontEnd, token: words[row + Row.TOKEN] });

@@ -38,7 +38,8 @@ export class Victims {
     let slot = this.#order.newerThan(this.#order.sentinel);
     for (let passed = 0; passed <= pinnedMax; passed++) {
       if (slot === this.#order.sentinel) return -1;
-      if ((words[this.#rows + (slot << ROW_SHIFT) + Row.FLAGS] & RowFlag.EXECUTING) === 0) return slot;
+      if ((words[this.#rows + (slot << ROW_SHIFT) + Row.FLAGS] & RowFlag.EXECUTING) === 0)
+        return slot;
       slot = this.#order.newerThan(slot);
     }
     assert(false, 'no more sessions are pinned than are counted');

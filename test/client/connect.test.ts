@@ -61,7 +61,8 @@ describe('connecting', () => {
   test('a server of another protocol rejects with ProtocolError', async () => {
     peer.automatic.hello = false;
     const connecting = errorOf(peer.connect());
-    (await peer.next(HELLO)).socket.raw(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    const page = `HTTP/1.1 400 Bad Request\r\n\r\n${'?'.repeat(100)}`;
+    (await peer.next(HELLO)).socket.raw(Buffer.from(page));
     expect(await connecting).toBeInstanceOf(ProtocolError);
   });
 

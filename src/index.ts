@@ -1,0 +1,35 @@
+/**
+ * The public face of sessile: embedding (`Engine`, `attach`), serving (`serve`), the TCP client
+ * (`connect`), and what a service module needs.
+ */
+export { attach } from './attach.ts';
+export { AssertionFailure } from './core/assert.ts';
+export type { ClientId } from './core/client-id.ts';
+export type { ErrorName, ReasonName, StatusName } from './core/codes.ts';
+export { InvalidOptionError, SessileError } from './core/errors.ts';
+export {
+  RateLimitedError,
+  RefusedError,
+  ReplyStatusError,
+  SessionEvictedError,
+} from './core/session-errors.ts';
+export type { Begun } from './embedding/two-phase.ts';
+export type { EngineTicket, Registered, RegisterOptions, Reply } from './embedding/types.ts';
+export type { EngineView } from './embedding/view.ts';
+export { Engine } from './engine.ts';
+export type { EngineOptions } from './options.ts';
+export { type RunningServer, type ServeOptions, serve } from './serve.ts';
+export type { ServiceContext } from './services/context.ts';
+export type { Operation, Service, SessionIdentity } from './services/service.ts';
+export { sessionData } from './services/session-data.ts';
+export { type Connection, connect } from './transport/client/connection.ts';
+export {
+  ConnectionClosedError,
+  ProtocolError,
+  QueueFullError,
+  RequestTimeoutError,
+} from './transport/client/errors.ts';
+export type { ConnectOptions, RequestOptions, SessionOptions } from './transport/client/options.ts';
+export type { Session } from './transport/client/session.ts';
+export type { SessionState } from './transport/client/session-core.ts';
+export { VERSION } from './version.ts';
