@@ -69,7 +69,8 @@ export class Engine {
     const { sharding, service } = checkedOptions;
     const checked =
       service === undefined ? await loadService(sharding.serviceUrl) : checkService(service);
-    return new Engine(createShardMemory(sharding, 1), checked, checkedOptions);
+    const memory = createShardMemory(sharding, 1, !checked.portable);
+    return new Engine(memory, checked, checkedOptions);
   }
 
   /**

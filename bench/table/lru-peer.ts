@@ -19,7 +19,7 @@ export class LruPeer implements Subject {
     this.#fresh = new Cursor(load.keys.count, load.sessions);
     this.#cache = new LRUCache({ max: load.sessions, ttl: TTL_MS, updateAgeOnGet: true });
     for (let key = 0; key < load.sessions; key++) {
-      this.#cache.set(load.keys.texts[key], this.#body.slice());
+      this.#cache.set(load.keys.texts[key], new Uint8Array(this.#body));
     }
   }
 
@@ -38,13 +38,13 @@ export class LruPeer implements Subject {
       const key = keys.texts[order[i]];
       this.#body[0] = i;
       if (this.#cache.get(key) === undefined) throw new Error('a key is missing');
-      this.#cache.set(key, this.#body.slice());
+      this.#cache.set(key, new Uint8Array(this.#body));
     }
   }
 
   churn(): void {
     const { texts } = this.#load.keys;
     const from = this.#fresh.next();
-    for (let i = from; i < from + BATCH; i++) this.#cache.set(texts[i], this.#body.slice());
+    for (let i = from; i < from + BATCH; i++) this.#cache.set(texts[i], new Uint8Array(this.#body));
   }
 }

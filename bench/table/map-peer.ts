@@ -22,7 +22,7 @@ export class MapPeer implements Subject {
     this.#draws = new Cursor(load.order.length);
     this.#fresh = new Cursor(load.keys.count, load.sessions);
     for (let key = 0; key < load.sessions; key++) {
-      this.#map.set(load.keys.texts[key], { touched: 0, reply: this.#body.slice() });
+      this.#map.set(load.keys.texts[key], { touched: 0, reply: new Uint8Array(this.#body) });
     }
   }
 
@@ -39,7 +39,7 @@ export class MapPeer implements Subject {
       this.#body[0] = i;
       const entry = this.#entry(keys.texts[order[i]]);
       entry.touched = i;
-      entry.reply = this.#body.slice();
+      entry.reply = new Uint8Array(this.#body);
     }
   }
 
@@ -49,7 +49,7 @@ export class MapPeer implements Subject {
     const from = this.#fresh.next();
     for (let i = from; i < from + BATCH; i++) {
       this.#map.delete(this.#map.keys().next().value!);
-      this.#map.set(texts[i], { touched: i, reply: this.#body.slice() });
+      this.#map.set(texts[i], { touched: i, reply: new Uint8Array(this.#body) });
     }
   }
 

@@ -39,8 +39,10 @@ const enum Step {
   NEXT = 0,
   /** The frame could not be taken now: keep it. */
   BLOCKED = 1,
+  /** The client does not read its answers: no further frame until it has. */
+  STALLED = 2,
   /** The connection is closing: no further frame. */
-  CLOSING = 2,
+  CLOSING = 3,
 }
 
 /** Frames of requests with small bodies, for a guess at how many are waiting. */
@@ -93,7 +95,7 @@ export class Connection implements AnswerSink {
     this.isDirty = false;
     this.#output.flush();
     if (this.#output.unsent > OUTPUT_BYTES_MAX) this.#socket.destroy();
-    else if (this.#output.isHigh && !this.#isStalled) this.#stall();
+    else if (this.#output.isHigh) this.#stall();
   }
 
   /** Goes on with the input after it was blocked. */
@@ -135,7 +137,11 @@ export class Connection implements AnswerSink {
     this.#inBatch = true;
     router.begin(Math.ceil(frames.waiting / SMALL_FRAME_BYTES));
     let step = Step.NEXT;
-    while (step === Step.NEXT && !this.#output.isHigh) {
+    while (step === Step.NEXT) {
+      if (this.#output.isHigh) {
+        step = Step.STALLED;
+        break;
+      }
       if (!this.#hasFrame) {
         const state = frames.next();
         if (state === FrameState.MORE) break;
@@ -153,6 +159,7 @@ export class Connection implements AnswerSink {
     this.flush();
     if (this.#isClosing) return;
     if (step === Step.BLOCKED) this.#block();
+    else if (step === Step.STALLED) this.#stall();
     else if (!this.#isStalled && this.#socket.isPaused()) this.#socket.resume();
   }
 
@@ -266,6 +273,7 @@ export class Connection implements AnswerSink {
   }
 
   #stall(): void {
+    if (this.#isStalled) return;
     this.#isStalled = true;
     this.#socket.pause();
     this.#stallTimer = setTimeout(() => this.#socket.destroy(), OUTPUT_STALL_MS);

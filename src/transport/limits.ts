@@ -34,9 +34,6 @@ export const OUTPUT_STALL_MS = 30_000;
 /** A connection that said no hello within this time is closed. */
 export const HELLO_TIMEOUT_MS = 10_000;
 
-/** How long a stopping server waits for requests in execution and for replies to be sent. */
-export const STOP_TIMEOUT_MS = 10_000;
-
 /** A register's options: the known ones and no room for a map that costs time to walk. */
 export const OPTIONS_MAX = 16;
 /** The longest name of an option, and the longest token or client name in hello. */

@@ -12,9 +12,7 @@ import { copyWords } from '../core/copy.ts';
 import { Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { ServiceContext } from '../services/context.ts';
-
-/** Promises in execution per thread: a pinned session each, and a body, reply and data buffer. */
-export const EXECUTIONS_MAX = 256;
+import { EXECUTIONS_MAX } from './limits.ts';
 
 /** What runs operations on a shard, and commits them once they have settled. */
 interface Owner {
@@ -61,6 +59,11 @@ export class Executions {
 
   get running(): number {
     return this.#running.size;
+  }
+
+  /** Promises that still owe an answer. */
+  get owed(): number {
+    return this.#running.size + this.#settled.length;
   }
 
   get hasSettled(): boolean {

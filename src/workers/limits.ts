@@ -5,8 +5,17 @@
 /** Messages that a shard runs before it lets go of the owner word: about 50 µs of work. */
 export const BATCH_MESSAGES_MAX = 256;
 
+/** Promises in execution per thread: a pinned session each, and a body, reply and data buffer. */
+export const EXECUTIONS_MAX = 256;
+
 /** A ring holds at least so many of its longest records, so that a batch is worth a wake-up. */
 export const RING_RECORDS_MIN = 64;
+
+/** With promises, room for the answer of each is kept, and for those of a message beside them. */
+export const RING_RECORDS_ASYNC = EXECUTIONS_MAX + 8;
+
+/** How long a stopping engine waits for promises in execution before it ends the workers. */
+export const STOP_TIMEOUT_MS = 10_000;
 
 /** The smallest ring, in words: 1 MiB, a thousand requests with small bodies. */
 export const RING_WORDS_MIN = 2 ** 18;
@@ -20,8 +29,8 @@ export const IDLE_POLLS_MAX = 4;
 /** The longest sleep: nothing depends on it, it only bounds how late a timeout is noticed. */
 export const SLEEP_MS = 50;
 
-/** Registers of one front end that wait for a shard or for room; further ones wait unparsed. */
-export const PENDING_REGISTERS_MAX = 256;
+/** Registers of one front end that wait for a shard or for room, a power of two; more wait unread. */
+export const PENDING_REGISTERS_MAX = 2 ** 8;
 
 /** Evictions tried for one register before it is refused: others may take the room it made. */
 export const REGISTER_TRIES_MAX = 64;

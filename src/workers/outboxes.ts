@@ -38,9 +38,9 @@ export class Outboxes implements Outbox {
     this.#recordWords = answerRecordWords(memory.config.replyBytesMax);
   }
 
-  /** Whether one more message may run while `pending` promises still owe an answer. */
-  hasRoom(pending: number): boolean {
-    const count = ANSWERS_PER_MESSAGE * (1 + pending);
+  /** Whether one more message may run while `owed` promises still owe an answer. */
+  hasRoom(owed: number): boolean {
+    const count = ANSWERS_PER_MESSAGE + owed;
     for (let i = 0; i < this.#rings.length; i++) {
       if (i !== this.own && !this.#rings[i].hasRoom(this.#recordWords, count)) return false;
     }

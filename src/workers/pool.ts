@@ -6,7 +6,7 @@
 import { Piscina } from 'piscina';
 import { SessileError } from '../core/errors.ts';
 import { Doorbell } from './doorbell.ts';
-import { RESTART_WINDOW_MS, RESTARTS_MAX } from './limits.ts';
+import { RESTART_WINDOW_MS, RESTARTS_MAX, STOP_TIMEOUT_MS } from './limits.ts';
 import type { ShardMemory } from './shard-memory.ts';
 import type { ShardTask } from './shard-task.ts';
 
@@ -49,7 +49,12 @@ export class ShardPool {
     this.#stopping = true;
     Atomics.store(new Int32Array(this.#memory.stopping), 0, 1);
     for (const doorbell of this.#memory.doorbells) new Doorbell(doorbell).wake();
-    await Promise.all(this.#tasks);
+    let late: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      late = setTimeout(resolve, STOP_TIMEOUT_MS);
+    });
+    await Promise.race([Promise.all(this.#tasks), timeout]);
+    clearTimeout(late);
     await this.#pool.destroy();
   }
 
@@ -60,6 +65,7 @@ export class ShardPool {
         await this.#pool.run({ memory: this.#memory, shard, runner, takesOver });
         return;
       } catch (error) {
+        if (this.#stopping) return;
         if (!this.#mayRestart()) {
           this.onFailure(gaveUp(shard, error));
           return;
@@ -69,7 +75,6 @@ export class ShardPool {
   }
 
   #mayRestart(): boolean {
-    if (this.#stopping) return false;
     const now = performance.now();
     this.#restarts.push(now);
     while (now - this.#restarts[0] > RESTART_WINDOW_MS) this.#restarts.shift();

@@ -6,7 +6,6 @@
  * a bounded table until the shard's outcome comes back. Room that an eviction made may be taken by
  * somebody else, so a register tries several times before it is refused.
  */
-import { assert } from '../core/assert.ts';
 import { ErrorCode } from '../core/codes.ts';
 import { copyWords } from '../core/copy.ts';
 import { EvictFlag, Kind, Message } from '../core/message.ts';
@@ -27,8 +26,22 @@ class PendingRegister {
   step: Step = Step.REGISTER;
   tries = 0;
 
-  constructor(readonly reference: number) {}
+  /** Its index and a generation, so that an outcome that comes twice finds nobody the second time. */
+  reference: number;
+
+  constructor(readonly index: number) {
+    this.reference = index + 1;
+  }
+
+  renew(): void {
+    this.reference = (this.reference + REFERENCE_STEP) | 0;
+    // 0 stands for a register that is not in the table.
+    if (this.reference === 0) this.reference += REFERENCE_STEP;
+  }
 }
+
+/** References of one index differ by this; an index is what remains of one, less 1. */
+const REFERENCE_STEP = PENDING_REGISTERS_MAX;
 
 export class RegisterFlow {
   readonly #router: Dispatcher;
@@ -43,7 +56,7 @@ export class RegisterFlow {
     this.#evicts = evicts;
     this.#evict.kind = Kind.EVICT;
     for (let i = 0; i < PENDING_REGISTERS_MAX; i++) {
-      const pending = new PendingRegister(i + 1);
+      const pending = new PendingRegister(i);
       this.#table.push(pending);
       this.#free.push(pending);
     }
@@ -69,8 +82,8 @@ export class RegisterFlow {
 
   /** A step that went through a ring has come to an outcome. */
   resume(reference: number, outcome: Ran): void {
-    const pending = this.#table[reference - 1];
-    assert(pending.message.request === reference, 'an outcome belongs to a pending register');
+    const pending = this.#find(reference);
+    if (pending === undefined) return;
     const port = this.#router.portOf(pending.message);
     this.#next(pending, port, outcome);
     this.#advance(pending, port);
@@ -80,11 +93,10 @@ export class RegisterFlow {
   finish(a: Answer): void {
     const reference = a.kind === AnswerKind.REGISTERED ? a.code : a.request;
     if (reference === 0) return;
-    const pending = this.#table[reference - 1];
-    assert(pending?.message.request === reference, 'an answer belongs to a pending register');
     if (a.kind === AnswerKind.REGISTERED) a.code = 0;
     else a.request = 0;
-    this.#forget(pending);
+    const pending = this.#find(reference);
+    if (pending !== undefined) this.#forget(pending);
   }
 
   /** Tries those again for which a ring had no room. */
@@ -143,8 +155,15 @@ export class RegisterFlow {
     return Ran.DONE;
   }
 
+  /** The register of a reference; a worker that took over may have answered one twice. */
+  #find(reference: number): PendingRegister | undefined {
+    const pending = this.#table[(reference - 1) & (PENDING_REGISTERS_MAX - 1)];
+    return pending.message.request === reference ? pending : undefined;
+  }
+
   #forget(pending: PendingRegister): void {
     pending.message.request = 0;
+    pending.renew();
     this.#free.push(pending);
   }
 }

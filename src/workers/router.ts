@@ -132,10 +132,10 @@ export class Router implements Dispatcher {
   }
 
   #tryDirect(port: ShardPort): Executor | undefined {
-    if (port.held) return port.hasRoom() ? port.executor : undefined;
+    if (port.held) return port.mayRun() ? port.executor : undefined;
     if (!this.#directNow || !port.tryHold()) return undefined;
     this.#drain(port);
-    return port.hasRoom() ? port.executor : undefined;
+    return port.mayRun() ? port.executor : undefined;
   }
 
   /** Delivers the answers that workers have given. True if there were any. */

@@ -77,7 +77,7 @@ export class ShardLoop {
     for (;;) {
       const polled = this.#poll();
       if (polled !== Polled.IDLE) idlePolls = 0;
-      else if (Atomics.load(this.#stopping, 0) === 1) return;
+      else if (this.#executions.owed === 0 && Atomics.load(this.#stopping, 0) === 1) return;
       else idlePolls += 1;
       if (idlePolls < IDLE_POLLS_MAX) await nextTurn();
       else await this.#sleep();
@@ -86,7 +86,7 @@ export class ShardLoop {
 
   async #sleep(): Promise<void> {
     this.#doorbell.prepare();
-    if (this.#hasWork() || Atomics.load(this.#stopping, 0) === 1) this.#doorbell.awake();
+    if (this.#hasWork()) this.#doorbell.awake();
     else await this.#doorbell.sleep(SLEEP_MS);
   }
 
@@ -105,7 +105,8 @@ export class ShardLoop {
     if (!tryAcquire(this.#arena, this.runner)) return Polled.BUSY;
     this.#clock.read();
     let ran = 0;
-    if (this.#executions.hasSettled && this.#outboxes.hasRoom(1)) {
+    // Room for these was kept when they were started.
+    if (this.#executions.hasSettled) {
       this.#executions.commitSettled(this.#executor);
       ran += 1;
     }
@@ -119,7 +120,7 @@ export class ShardLoop {
   #drain(ring: Ring): number {
     const m = this.#message;
     let ran = 0;
-    while (ran < BATCH_MESSAGES_MAX && this.#outboxes.hasRoom(this.#executions.running)) {
+    while (ran < BATCH_MESSAGES_MAX && this.#outboxes.hasRoom(this.#executions.owed)) {
       const at = ring.peek();
       if (at < 0) break;
       this.#clock.tick();

@@ -9,7 +9,7 @@ import { createArena } from '../core/arena.ts';
 import { InvalidOptionError } from '../core/errors.ts';
 import { createLedger, shardSlots } from '../core/ledger.ts';
 import { createDoorbell } from './doorbell.ts';
-import { RING_RECORDS_MIN, RING_WORDS_MAX, RING_WORDS_MIN } from './limits.ts';
+import { RING_RECORDS_ASYNC, RING_RECORDS_MIN, RING_WORDS_MAX, RING_WORDS_MIN } from './limits.ts';
 import { answerRecordWords, messageRecordWords } from './records.ts';
 import { createRing } from './ring.ts';
 
@@ -51,8 +51,19 @@ export function tableCount(config: ShardingConfig): number {
   return Math.max(1, config.shards);
 }
 
-/** Reserves the memory of an engine. Throws `InvalidOptionError` where a limit does not allow it. */
-export function createShardMemory(config: ShardingConfig, frontEnds: number): ShardMemory {
+/**
+ * Reserves the memory of an engine.
+ *
+ * @param frontEnds threads that own sockets or callers
+ * @param mayPromise whether operations may return promises, each of which is kept room for
+ *
+ * Throws `InvalidOptionError` where a limit does not allow it.
+ */
+export function createShardMemory(
+  config: ShardingConfig,
+  frontEnds: number,
+  mayPromise: boolean,
+): ShardMemory {
   const count = tableCount(config);
   const slots = shardSlots(config.sessionsMax, count);
   const arenas: SharedArrayBuffer[] = [];
@@ -62,7 +73,7 @@ export function createShardMemory(config: ShardingConfig, frontEnds: number): Sh
     doorbells.push(createDoorbell());
   }
   const lanes: Lane[] = [];
-  for (let i = 0; i < frontEnds; i++) lanes.push(createLane(config, count));
+  for (let i = 0; i < frontEnds; i++) lanes.push(createLane(config, count, mayPromise));
   return {
     config,
     ledger: createLedger(count, config.sessionsMax).memory,
@@ -73,27 +84,24 @@ export function createShardMemory(config: ShardingConfig, frontEnds: number): Sh
   };
 }
 
-function createLane(config: ShardingConfig, shards: number): Lane {
+function createLane(config: ShardingConfig, shards: number, mayPromise: boolean): Lane {
+  const answersMin = mayPromise ? RING_RECORDS_ASYNC : RING_RECORDS_MIN;
   const messages: SharedArrayBuffer[] = [];
   const answers: SharedArrayBuffer[] = [];
   const messageBytes = Math.max(config.bodyBytesMax, config.dataBytesMax);
   for (let shard = 0; shard < shards; shard++) {
-    messages.push(createRing(ringWords('bodyBytesMax', messageRecordWords(messageBytes))));
-    answers.push(createRing(ringWords('replyBytesMax', answerRecordWords(config.replyBytesMax))));
+    const messageWords = messageRecordWords(messageBytes);
+    const answerWords = answerRecordWords(config.replyBytesMax);
+    messages.push(createRing(ringWords('bodyBytesMax', messageWords, RING_RECORDS_MIN)));
+    answers.push(createRing(ringWords('replyBytesMax', answerWords, answersMin)));
   }
   return { messages, answers, doorbell: createDoorbell() };
 }
 
-function ringWords(option: string, recordWords: number): number {
-  const wanted = Math.max(RING_WORDS_MIN, recordWords * RING_RECORDS_MIN);
+function ringWords(option: string, recordWords: number, records: number): number {
+  const wanted = Math.max(RING_WORDS_MIN, recordWords * records);
   const words = 2 ** Math.ceil(Math.log2(wanted));
-  if (words > RING_WORDS_MAX) {
-    const bytes = Math.floor(RING_WORDS_MAX / RING_RECORDS_MIN) * 4;
-    throw new InvalidOptionError(
-      option,
-      recordWords * 4,
-      `below ${bytes} bytes, or a ring is too long`,
-    );
-  }
-  return words;
+  if (words <= RING_WORDS_MAX) return words;
+  const bytes = Math.floor(RING_WORDS_MAX / records) * 4;
+  throw new InvalidOptionError(option, recordWords * 4, `below ${bytes}, or a ring is too long`);
 }

@@ -27,6 +27,8 @@ export class ShardPort implements Outbox {
   readonly answers: Ring;
   /** Whether this thread holds the shard's owner word now. */
   held = false;
+  /** Whether messages of the batch at hand lie in the ring: later ones must not pass them. */
+  #hasPushed = false;
   readonly #doorbell: Doorbell;
   readonly #outboxes: Outboxes;
 
@@ -58,9 +60,9 @@ export class ShardPort implements Outbox {
     return this.held;
   }
 
-  /** Whether the other front ends' answer rings have room for what a message may cause. */
-  hasRoom(): boolean {
-    return this.#outboxes.hasRoom(0);
+  /** Whether a message may run now on this thread, which holds the shard. */
+  mayRun(): boolean {
+    return !this.#hasPushed && this.#outboxes.hasRoom(0);
   }
 
   /** An answer of a message that ran on this thread. */
@@ -70,7 +72,9 @@ export class ShardPort implements Outbox {
   }
 
   push(m: Message): boolean {
-    return pushMessage(this.messages, m);
+    const pushed = pushMessage(this.messages, m);
+    this.#hasPushed ||= pushed;
+    return pushed;
   }
 
   /** Lets go of the shard and publishes what was pushed, ringing whoever sleeps. */
@@ -81,6 +85,7 @@ export class ShardPort implements Outbox {
       release(this.table.arena.words);
       if (published) this.#outboxes.ring();
     }
+    this.#hasPushed = false;
     if (this.messages.publish()) this.#doorbell.ring();
   }
 
