@@ -27,11 +27,14 @@ export interface Import {
   readonly specifier: string;
   /** The imported names; '*' stands for all of them. */
   readonly names: readonly string[];
+  /** Nothing of it is left at run time. */
+  readonly typesOnly: boolean;
 }
 
 export interface Export {
   readonly line: number;
   readonly name: string;
+  readonly isType: boolean;
 }
 
 /** A script file and what can be read off it. */
@@ -218,9 +221,18 @@ function findImports(plain: string, code: string): Import[] {
     const start = match.index + match[0].length;
     const specifier = plain.slice(start, plain.indexOf(match[3], start));
     const names = match[2] === '(' ? ['*'] : namesOf(match[1] ?? '');
-    imports.push({ line: lineAt(code, match.index), specifier, names });
+    const typesOnly = match[2] !== '(' && isTypesOnly(match[1] ?? '');
+    imports.push({ line: lineAt(code, match.index), specifier, names, typesOnly });
   }
   return imports;
+}
+
+/** `import type { … }`, or a list in which every name is marked as a type. */
+function isTypesOnly(clause: string): boolean {
+  if (/^\s*type\b(?!\s*,)/.test(clause)) return true;
+  const inner = /^\s*\{([^}]*)\}\s*$/.exec(clause)?.[1];
+  const parts = inner?.split(',').filter((part) => part.trim() !== '');
+  return parts?.every((part) => /^\s*type\s/.test(part)) ?? false;
 }
 
 /** The names that an import or export clause takes from the other side. */
@@ -240,12 +252,14 @@ function findExports(code: string): Export[] {
   const exports: Export[] = [];
   for (const match of code.matchAll(DECLARED_EXPORT)) {
     if (match[1] === 'default') continue;
-    exports.push({ line: lineAt(code, match.index), name: match[2] });
+    const isType = match[1] === 'interface' || match[1] === 'type';
+    exports.push({ line: lineAt(code, match.index), name: match[2], isType });
   }
   for (const match of code.matchAll(LISTED_EXPORT)) {
     for (const part of match[1].split(',')) {
       const name = /([\w$]+)\s*$/.exec(part)?.[1];
-      if (name !== undefined) exports.push({ line: lineAt(code, match.index), name });
+      const isType = match[0].startsWith('export type');
+      if (name !== undefined) exports.push({ line: lineAt(code, match.index), name, isType });
     }
   }
   return exports;

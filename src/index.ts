@@ -2,7 +2,7 @@
  * The public face of sessile: embedding (`Engine`, `attach`), serving (`serve`), the TCP client
  * (`connect`), and what a service module needs.
  */
-export { attach } from './attach.ts';
+
 export { AssertionFailure } from './core/assert.ts';
 export type { ClientId } from './core/client-id.ts';
 export type { ErrorName, ReasonName, StatusName } from './core/codes.ts';
@@ -13,11 +13,12 @@ export {
   ReplyStatusError,
   SessionEvictedError,
 } from './core/session-errors.ts';
+export { attach } from './embedding/attach.ts';
+export type { EngineOptions } from './embedding/options.ts';
 export type { Begun } from './embedding/two-phase.ts';
 export type { EngineTicket, Registered, RegisterOptions, Reply } from './embedding/types.ts';
 export type { EngineView } from './embedding/view.ts';
 export { Engine } from './engine.ts';
-export type { EngineOptions } from './options.ts';
 export { type RunningServer, type ServeOptions, serve } from './serve.ts';
 export type { ServiceContext } from './services/context.ts';
 export type { Operation, Service, SessionIdentity } from './services/service.ts';

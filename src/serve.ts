@@ -2,8 +2,8 @@
  * A server over an engine: what `sessile serve` runs, for programs that want it in their process.
  */
 import { InvalidOptionError, integerOption } from './core/errors.ts';
+import { DEFAULTS, type EngineOptions } from './embedding/options.ts';
 import { Engine } from './engine.ts';
-import { DEFAULTS, type EngineOptions } from './options.ts';
 import {
   CONNECTIONS_MAX,
   CONNECTIONS_MAX_DEFAULT,

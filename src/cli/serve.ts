@@ -2,7 +2,7 @@
  * `sessile serve`: runs a server until SIGTERM or SIGINT.
  */
 import { Command, Option } from 'commander';
-import { DEFAULTS, defaultShards } from '../options.ts';
+import { DEFAULTS, defaultShards } from '../embedding/options.ts';
 import { type RunningServer, type ServeOptions, serve } from '../serve.ts';
 import { CONNECTIONS_MAX_DEFAULT, FRAME_BYTES_MAX_DEFAULT } from '../transport/limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../transport/protocol.ts';

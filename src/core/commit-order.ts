@@ -13,6 +13,7 @@ import { ORDER_WORDS } from './layout.ts';
 const enum Entry {
   PREVIOUS = 0,
   NEXT = 1,
+  // biome-ignore lint/suspicious/noDuplicateEnumValues: an offset in Float64s, not in words
   TIME_FLOAT = 1,
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Arena } from './arena.ts';
 import { Reason } from './codes.ts';
-import { ENDED_WORDS, Row, RowFlag } from './layout.ts';
+import { ENDED_WORDS, Row, RowByte } from './layout.ts';
 import type { Message } from './message.ts';
 
 /** The session that a method has just ended: whom to tell. */
@@ -28,7 +28,7 @@ export class EndedSession {
     this.id3 = words[row + Row.ID3];
     this.sessionLow = words[row + Row.SESSION_LOW];
     this.sessionHigh = words[row + Row.SESSION_HIGH];
-    this.frontEnd = (words[row + Row.FLAGS] >>> RowFlag.FRONT_END_SHIFT) & RowFlag.BYTE;
+    this.frontEnd = (words[row + Row.FLAGS] >>> RowByte.FRONT_END) & RowByte.MASK;
     this.token = words[row + Row.TOKEN];
     this.reason = reason;
   }

@@ -56,10 +56,7 @@ export const enum Row {
   EXECUTING_HIGH = 29,
 }
 
-/**
- * The flags word. Bits 8–15 hold the status of the stored reply, bits 16–23 the front end of the
- * connection the session last spoke on, bits 24–31 the runner that executes its request.
- */
+/** The flags word: single bits in its first byte, and three bytes of their own, see `RowByte`. */
 export const enum RowFlag {
   LIVE = 1,
   /** Pinned: a request of this session is in execution. */
@@ -68,10 +65,17 @@ export const enum RowFlag {
   NEVER = 4,
   /** What executes is a call: no request joins it, and nobody's number is consumed. */
   CALL = 8,
-  STATUS_SHIFT = 8,
-  FRONT_END_SHIFT = 16,
-  RUNNER_SHIFT = 24,
-  BYTE = 0xff,
+}
+
+/** How far to shift the flags word for each of its bytes, and the mask of one. */
+export const enum RowByte {
+  /** The status of the stored reply. */
+  STATUS = 8,
+  /** The front end of the connection that the session last spoke on. */
+  FRONT_END = 16,
+  /** The runner that executes its request. */
+  RUNNER = 24,
+  MASK = 0xff,
 }
 
 /** The header: 256 words. The owner word has a 128-byte line of its own against false sharing. */

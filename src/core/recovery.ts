@@ -6,7 +6,7 @@
  * start; it runs once per death.
  */
 import { assert } from './assert.ts';
-import { Header, Row, RowFlag } from './layout.ts';
+import { Header, Row, RowByte, RowFlag } from './layout.ts';
 import type { SessionTable } from './session-table.ts';
 
 /** What was in execution on the dead runner: its number was not consumed. */
@@ -41,13 +41,13 @@ export function rebuild(table: SessionTable, deadRunner: number): AbandonedReque
     }
     live.push(slot);
     if ((flags & RowFlag.EXECUTING) === 0) continue;
-    if (((flags >>> RowFlag.RUNNER_SHIFT) & RowFlag.BYTE) !== deadRunner) {
+    if (((flags >>> RowByte.RUNNER) & RowByte.MASK) !== deadRunner) {
       executing += 1;
       continue;
     }
     words[row + Row.FLAGS] =
-      flags & ~(RowFlag.EXECUTING | RowFlag.CALL | (RowFlag.BYTE << RowFlag.RUNNER_SHIFT));
-    const frontEnd = (flags >>> RowFlag.FRONT_END_SHIFT) & RowFlag.BYTE;
+      flags & ~(RowFlag.EXECUTING | RowFlag.CALL | (RowByte.MASK << RowByte.RUNNER));
+    const frontEnd = (flags >>> RowByte.FRONT_END) & RowByte.MASK;
     const call = (flags & RowFlag.CALL) !== 0 ? words[row + Row.EXECUTING_LOW] : undefined;
     abandoned.push({ slot, call, frontEnd, token: words[row + Row.TOKEN] });
   }

@@ -15,10 +15,11 @@ import { CommitOrder } from './commit-order.ts';
 import { EndedMemory, EndedSession } from './ended-memory.ts';
 import { hashId } from './hash.ts';
 import { IndexTable } from './index-table.ts';
-import { Counter, Header, ROW_SHIFT, Row, RowFlag } from './layout.ts';
+import { Counter, Header, ROW_SHIFT, Row, RowByte, RowFlag } from './layout.ts';
 import { type Ledger, NOTHING_TO_EVICT } from './ledger.ts';
 import { TTL_NEVER } from './limits.ts';
 import { Kind, type Message, RegisterFlag } from './message.ts';
+import { compareSession } from './session-number.ts';
 import { SlotCommit } from './slot-commit.ts';
 import { SlotPool } from './slot-pool.ts';
 import { Victims } from './victims.ts';
@@ -43,7 +44,7 @@ export class SessionTable {
   reason: Reason = Reason.NO_SESSION;
   /** Why the last step answered `ERROR`. */
   errorCode: ErrorCode = ErrorCode.SERVER_BUSY;
-  /** The session that ended last, and how many this view has ended: a step may end an expired one. */
+  /** The session that ended last, and how many this view has ended: any step may end one. */
   readonly ended = new EndedSession();
   endings = 0;
 
@@ -140,7 +141,7 @@ export class SessionTable {
     words[row + Row.CAPABILITIES] = 0;
     words[row + Row.TOKEN] = m.token;
     words[row + Row.FLAGS] =
-      RowFlag.LIVE | (never ? RowFlag.NEVER : 0) | (m.frontEnd << RowFlag.FRONT_END_SHIFT);
+      RowFlag.LIVE | (never ? RowFlag.NEVER : 0) | (m.frontEnd << RowByte.FRONT_END);
     this.index.insert(m.hash, slot);
     this.order.append(slot, time);
     this.#victims.lower(time);
@@ -158,7 +159,7 @@ export class SessionTable {
     if (slot < 0) return this.#absent(m);
     const row = this.rowOf(slot);
     this.slot = slot;
-    const apart = this.#compareSession(row, m);
+    const apart = compareSession(words, row, m);
     if (apart !== 0) return this.#wrongSession(apart);
     const last = words[row + Row.REQUEST];
     const number = m.request;
@@ -190,8 +191,8 @@ export class SessionTable {
     words[row + Row.FLAGS] =
       (flags & 0xffff) |
       (isCall ? RowFlag.EXECUTING | RowFlag.CALL : RowFlag.EXECUTING) |
-      (m.frontEnd << RowFlag.FRONT_END_SHIFT) |
-      (this.runner << RowFlag.RUNNER_SHIFT);
+      (m.frontEnd << RowByte.FRONT_END) |
+      (this.runner << RowByte.RUNNER);
     words[Header.EXECUTING] += 1;
   }
 
@@ -267,7 +268,7 @@ export class SessionTable {
     const words = this.#words;
     const row = this.rowOf(slot);
     assert((words[row + Row.FLAGS] & RowFlag.EXECUTING) !== 0, 'only what executes is aborted');
-    words[row + Row.FLAGS] &= ~(EXECUTION | (RowFlag.BYTE << RowFlag.RUNNER_SHIFT));
+    words[row + Row.FLAGS] &= ~(EXECUTION | (RowByte.MASK << RowByte.RUNNER));
     words[Header.EXECUTING] -= 1;
     this.#victims.lower(this.order.timeOf(slot));
   }
@@ -286,7 +287,7 @@ export class SessionTable {
     if (slot < 0) return this.#absent(m);
     const row = this.rowOf(slot);
     if (m.sessionLow !== 0 || m.sessionHigh !== 0) {
-      const apart = this.#compareSession(row, m);
+      const apart = compareSession(this.#words, row, m);
       if (apart !== 0) return this.#wrongSession(apart);
     }
     if (this.isExecuting(slot)) return this.#error(ErrorCode.REQUEST_IN_FLIGHT);
@@ -376,15 +377,6 @@ export class SessionTable {
     );
   }
 
-  /** −1, 0 or 1: how a message's session number stands to the stored one. */
-  #compareSession(row: number, m: Message): number {
-    const high = this.#words[row + Row.SESSION_HIGH];
-    const low = this.#words[row + Row.SESSION_LOW];
-    if (m.sessionLow === low && m.sessionHigh === high) return 0;
-    if (m.sessionHigh !== high) return m.sessionHigh >>> 0 < high >>> 0 ? -1 : 1;
-    return m.sessionLow >>> 0 < low >>> 0 ? -1 : 1;
-  }
-
   #wrongSession(apart: number): Verdict {
     if (apart > 0) return this.#error(ErrorCode.SESSION_TOO_HIGH);
     this.reason = Reason.SESSION_TOO_LOW;
@@ -406,8 +398,8 @@ export class SessionTable {
     const words = this.#words;
     words[row + Row.TOKEN] = m.token;
     words[row + Row.FLAGS] =
-      (words[row + Row.FLAGS] & ~(RowFlag.BYTE << RowFlag.FRONT_END_SHIFT)) |
-      (m.frontEnd << RowFlag.FRONT_END_SHIFT);
+      (words[row + Row.FLAGS] & ~(RowByte.MASK << RowByte.FRONT_END)) |
+      (m.frontEnd << RowByte.FRONT_END);
   }
 
   #count(counter: number): void {

@@ -9,7 +9,7 @@
 import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
 import { copyWords } from './copy.ts';
-import { Header, Intent, ROW_SHIFT, Row, RowFlag } from './layout.ts';
+import { Header, Intent, ROW_SHIFT, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
 
 export class SlotCommit {
@@ -119,9 +119,9 @@ export class SlotCommit {
     words[row + Row.REQUEST] = words[Header.INTENT_REQUEST];
     words[row + Row.CHECKSUM_LOW] = words[row + Row.EXECUTING_LOW];
     words[row + Row.CHECKSUM_HIGH] = words[row + Row.EXECUTING_HIGH];
-    const kept = RowFlag.LIVE | RowFlag.NEVER | (RowFlag.BYTE << RowFlag.FRONT_END_SHIFT);
+    const kept = RowFlag.LIVE | RowFlag.NEVER | (RowByte.MASK << RowByte.FRONT_END);
     words[row + Row.FLAGS] =
-      (words[row + Row.FLAGS] & kept) | (words[Header.INTENT_STATUS] << RowFlag.STATUS_SHIFT);
+      (words[row + Row.FLAGS] & kept) | (words[Header.INTENT_STATUS] << RowByte.STATUS);
   }
 
   /** Counts a commit and returns its time. */

@@ -84,7 +84,7 @@ export function setBody(m: Message, body: unknown, bodyBytesMax: number): void {
   checksumMessage(m);
 }
 
-export function decodeBody(a: Answer): unknown {
+function decodeBody(a: Answer): unknown {
   const at = a.bodyWord * 4;
   return unpackr.unpack(a.bodyBytes.slice(at, at + a.bodyLength));
 }

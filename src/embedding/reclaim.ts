@@ -3,7 +3,7 @@
  * may have been running, and the requests it had begun and not committed.
  */
 
-import { Header, Row, RowFlag } from '../core/layout.ts';
+import { Header, Row, RowByte, RowFlag } from '../core/layout.ts';
 import { rebuild } from '../core/recovery.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { ownerOf, release, tryAcquire } from '../workers/owner.ts';
@@ -36,7 +36,7 @@ function abortAll(table: SessionTable, runner: number): void {
   for (let slot = 0; slot < words[Header.HIGH_WATER]; slot++) {
     const flags = words[table.rowOf(slot) + Row.FLAGS];
     const isExecuting = (flags & RowFlag.LIVE) !== 0 && (flags & RowFlag.EXECUTING) !== 0;
-    const executor = (flags >>> RowFlag.RUNNER_SHIFT) & RowFlag.BYTE;
+    const executor = (flags >>> RowByte.RUNNER) & RowByte.MASK;
     if (isExecuting && executor === runner) table.abort(slot);
   }
 }

@@ -12,7 +12,7 @@ import {
   Verdict,
 } from '../core/codes.ts';
 import { SessileError } from '../core/errors.ts';
-import { Row, RowFlag } from '../core/layout.ts';
+import { Row, RowByte } from '../core/layout.ts';
 import type { Message } from '../core/message.ts';
 import { Answer } from '../workers/answer.ts';
 import type { Clock } from '../workers/clock.ts';
@@ -117,7 +117,7 @@ function storedReply(shard: ViewShard, slot: number): Reply {
   const { arena } = shard.table;
   const row = shard.table.rowOf(slot);
   const a = new Answer();
-  a.code = (arena.words[row + Row.FLAGS] >>> RowFlag.STATUS_SHIFT) & RowFlag.BYTE;
+  a.code = (arena.words[row + Row.FLAGS] >>> RowByte.STATUS) & RowByte.MASK;
   a.again = true;
   a.bodyBytes = arena.bytes;
   a.bodyWord = arena.replyAt(slot);

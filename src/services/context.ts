@@ -16,7 +16,7 @@ const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsTyp
 const NO_MEMORY = new ArrayBuffer(0);
 
 /** Bytes of one msgpack value, from a whole word of a memory seen two ways. */
-export class ValueView {
+class ValueView {
   words: Int32Array = new Int32Array(NO_MEMORY);
   bytes: Uint8Array = new Uint8Array(NO_MEMORY);
   word = 0;

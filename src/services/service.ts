@@ -9,7 +9,7 @@ import { InvalidOptionError } from '../core/errors.ts';
 import type { ServiceContext } from './context.ts';
 
 /** Operation numbers are one byte; a service with more operations wants sub-operations. */
-export const OPERATIONS_MAX = 256;
+const OPERATIONS_MAX = 256;
 
 export interface Operation {
   /** The number that requests carry, 0 to 255, unique in the service; never reuse an old one. */

@@ -131,7 +131,7 @@ export class FrameWriter {
     this.at += length;
   }
 
-  /** One value that is msgpack already, from memory where it starts at a whole word: for the short ones. */
+  /** One value that is msgpack already, from a whole word of memory: for the short ones. */
   rawWords(words: Int32Array, bytes: Uint8Array, first: number, length: number): void {
     const view = this.view;
     const start = first * 4;

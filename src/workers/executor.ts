@@ -13,7 +13,7 @@ import {
   Status,
   Verdict,
 } from '../core/codes.ts';
-import { Header, Row, RowFlag } from '../core/layout.ts';
+import { Header, Row, RowByte } from '../core/layout.ts';
 import { EvictFlag, Kind, type Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import type { ServiceContext } from '../services/context.ts';
@@ -216,6 +216,7 @@ export class Executor {
     const text = error instanceof Error ? error.message : String(error);
     context.newData.clear();
     context.status = Status.FAILED;
+    // cold: a failure
     context.reply.value(text.slice(0, FAILURE_TEXT_MAX));
     // A reply limit below the text's length must not turn a failure into another status.
     if (context.reply.tooLarge) context.reply.clear();
@@ -292,7 +293,7 @@ export class Executor {
     a.sessionLow = m.sessionLow;
     a.sessionHigh = m.sessionHigh;
     a.again = again;
-    a.code = (arena.words[row + Row.FLAGS] >>> RowFlag.STATUS_SHIFT) & RowFlag.BYTE;
+    a.code = (arena.words[row + Row.FLAGS] >>> RowByte.STATUS) & RowByte.MASK;
     a.bodyWords = arena.words;
     a.bodyBytes = arena.bytes;
     a.bodyWord = arena.replyAt(slot);
@@ -305,7 +306,7 @@ export class Executor {
     const { words } = this.table.arena;
     const row = this.table.rowOf(slot);
     m.token = words[row + Row.TOKEN];
-    m.frontEnd = (words[row + Row.FLAGS] >>> RowFlag.FRONT_END_SHIFT) & RowFlag.BYTE;
+    m.frontEnd = (words[row + Row.FLAGS] >>> RowByte.FRONT_END) & RowByte.MASK;
     this.#emitStored(m, slot, false);
   }
 

@@ -29,7 +29,7 @@ export const IDLE_POLLS_MAX = 4;
 /** The longest sleep: nothing depends on it, it only bounds how late a timeout is noticed. */
 export const SLEEP_MS = 50;
 
-/** Registers of one front end that wait for a shard or for room, a power of two; more wait unread. */
+/** Registers of one front end that wait for a shard or room, a power of two; more wait unread. */
 export const PENDING_REGISTERS_MAX = 2 ** 8;
 
 /** Evictions tried for one register before it is refused: others may take the room it made. */

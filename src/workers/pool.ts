@@ -11,7 +11,7 @@ import type { ShardMemory } from './shard-memory.ts';
 import type { ShardTask } from './shard-task.ts';
 
 /** The runner number of a shard's worker. Numbers start at 1. */
-export function workerRunner(shard: number): number {
+function workerRunner(shard: number): number {
   return shard + 1;
 }
 

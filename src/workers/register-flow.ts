@@ -26,7 +26,7 @@ class PendingRegister {
   step: Step = Step.REGISTER;
   tries = 0;
 
-  /** Its index and a generation, so that an outcome that comes twice finds nobody the second time. */
+  /** Its index and a generation, so that an outcome that comes twice finds it once. */
   reference: number;
 
   constructor(readonly index: number) {

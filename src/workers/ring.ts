@@ -19,8 +19,6 @@ import { assert } from '../core/assert.ts';
 
 const DATA = 128;
 const PADDING = -1;
-export const RECORD_HEADER_WORDS = 2;
-
 const enum Word {
   TAIL = 0,
   HEAD = 32,
@@ -35,6 +33,7 @@ const enum Word {
 /** Reserves a ring whose records hold up to `words` words in all; a power of two. */
 export function createRing(words: number): SharedArrayBuffer {
   assert(words >= 64 && (words & (words - 1)) === 0, 'a ring holds a power of two of words');
+  // cold: once per ring
   return new SharedArrayBuffer((DATA + words) * 4);
 }
 

@@ -137,5 +137,6 @@ export class ShardLoop {
 }
 
 function nextTurn(): Promise<void> {
+  // cold: once per batch, to return to the event loop
   return new Promise(setImmediate);
 }

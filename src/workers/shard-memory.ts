@@ -47,7 +47,7 @@ export interface ShardMemory {
 }
 
 /** Tables of the engine: one for each worker, or one in the caller's thread. */
-export function tableCount(config: ShardingConfig): number {
+function tableCount(config: ShardingConfig): number {
   return Math.max(1, config.shards);
 }
 

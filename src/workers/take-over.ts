@@ -29,7 +29,7 @@ export function takeOver(
 ): void {
   const abandoned = rebuild(executor.table, runner);
   checkInvariants(executor.table);
-  // Calls first: the reply of one that committed is still staged, and failing requests stages theirs.
+  // Calls first: the reply of one that committed is still staged, until failures stage theirs.
   for (const ring of rings) finishInterrupted(executor, outboxes, ring, true);
   for (const request of abandoned) commitAsFailed(executor, request);
   for (const ring of rings) finishInterrupted(executor, outboxes, ring, false);

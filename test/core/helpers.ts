@@ -7,7 +7,7 @@ import { checksumMessage } from '../../src/core/checksum.ts';
 import { Admission, ERROR_NAMES, Eviction, REASON_NAMES, Verdict } from '../../src/core/codes.ts';
 import { shardOf } from '../../src/core/hash.ts';
 import { checkInvariants } from '../../src/core/invariants.ts';
-import { Header, Row, RowFlag } from '../../src/core/layout.ts';
+import { Header, Row, RowByte } from '../../src/core/layout.ts';
 import { createLedger, type Ledger } from '../../src/core/ledger.ts';
 import { TTL_NEVER } from '../../src/core/limits.ts';
 import { Kind, Message, RegisterFlag } from '../../src/core/message.ts';
@@ -199,7 +199,7 @@ export function dataOf(table: SessionTable, slot: number): Uint8Array {
 }
 
 export function statusOf(table: SessionTable, slot: number): number {
-  return (table.arena.words[table.rowOf(slot) + Row.FLAGS] >>> RowFlag.STATUS_SHIFT) & RowFlag.BYTE;
+  return (table.arena.words[table.rowOf(slot) + Row.FLAGS] >>> RowByte.STATUS) & RowByte.MASK;
 }
 
 export const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);

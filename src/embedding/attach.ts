@@ -2,10 +2,10 @@
  * Attaching from another worker thread of the process: a synchronous view of the same shards.
  */
 
-import type { EngineTicket } from './embedding/types.ts';
-import { EngineView } from './embedding/view.ts';
-import { loadService } from './services/load.ts';
-import { checkService, type Service } from './services/service.ts';
+import { loadService } from '../services/load.ts';
+import { checkService, type Service } from '../services/service.ts';
+import type { EngineTicket } from './types.ts';
+import { EngineView } from './view.ts';
 
 /**
  * A view from the ticket that `engine.share()` gave and that was posted to this thread. `service`

@@ -4,18 +4,18 @@
  */
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { InvalidOptionError, integerOption } from './core/errors.ts';
+import { InvalidOptionError, integerOption } from '../core/errors.ts';
 import {
   PAYLOAD_BYTES_MAX,
   SESSIONS_MAX,
   SHARDS_MAX,
   TTL_MS_MAX,
   TTL_NEVER,
-} from './core/limits.ts';
-import { serviceUrl } from './services/load.ts';
-import type { Service } from './services/service.ts';
-import type { RunPolicy } from './workers/router.ts';
-import type { ShardingConfig } from './workers/shard-memory.ts';
+} from '../core/limits.ts';
+import { serviceUrl } from '../services/load.ts';
+import type { Service } from '../services/service.ts';
+import type { RunPolicy } from '../workers/router.ts';
+import type { ShardingConfig } from '../workers/shard-memory.ts';
 
 export interface EngineOptions {
   /** Worker threads, each with its own table; 0 = one table in this thread. Default: cores − 1. */

@@ -1,0 +1,70 @@
+/**
+ * The load generator: a process of its own, so that it has a core of its own. It takes a job from
+ * its parent, holds a closed loop for the time asked, and answers what it counted.
+ */
+import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LoadConnection } from './connection.ts';
+import type { Job, Outcome } from './job.ts';
+import type { Lanes } from './protocol.ts';
+import { RedisLanes } from './redis-lanes.ts';
+import { SessileLanes } from './sessile-lanes.ts';
+
+process.once('message', (job: Job) => {
+  run(job).then(
+    (outcome) => process.send!(outcome, () => process.exit(0)),
+    (error: unknown) => stop(error),
+  );
+});
+// A benchmark that was stopped must not leave its load behind.
+process.on('disconnect', () => process.exit(1));
+
+async function run(job: Job): Promise<Outcome> {
+  const connections: LoadConnection[] = [];
+  for (let number = 0; number < job.connections; number++) {
+    connections.push(await open(job, number));
+  }
+  for (const connection of connections) connection.start();
+  await sleep(job.warmUpMs);
+  const started = performance.now();
+  const cpuBefore = process.cpuUsage();
+  const before = total(connections);
+  await sleep(job.windowMs);
+  const replies = total(connections) - before;
+  const seconds = (performance.now() - started) / 1e3;
+  const cpu = process.cpuUsage(cpuBefore);
+  if (replies === 0) throw new Error('no reply came');
+  return { replies, seconds, generatorCpu: (cpu.user + cpu.system) / 1e6 / seconds };
+}
+
+async function open(job: Job, number: number): Promise<LoadConnection> {
+  const lanes: Lanes =
+    job.target === 'redis'
+      ? new RedisLanes(number, job.inFlight)
+      : new SessileLanes(number, job.inFlight, job.operation);
+  const socket = await connected(job.port);
+  socket.on('error', stop);
+  socket.on('close', () => stop(new Error('the server closed a connection')));
+  await lanes.prepare(socket);
+  const connection = new LoadConnection(socket, lanes, job.inFlight);
+  socket.on('data', (bytes: Buffer) => connection.data(bytes));
+  socket.resume();
+  return connection;
+}
+
+function connected(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+    socket.once('error', reject);
+    socket.once('connect', () => resolve(socket));
+  });
+}
+
+function total(connections: readonly LoadConnection[]): number {
+  return connections.reduce((sum, connection) => sum + connection.replies, 0);
+}
+
+function stop(error: unknown): void {
+  process.stderr.write(`load generator: ${error instanceof Error ? error.message : error}\n`);
+  process.exit(1);
+}

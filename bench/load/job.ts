@@ -1,0 +1,30 @@
+/**
+ * What the benchmark asks its load generator to do, and what it answers. Both cross a process
+ * boundary as JSON.
+ */
+
+export type Operation = 'echo' | 'put';
+
+export interface Shape {
+  readonly connections: number;
+  /** Requests in flight on each connection. */
+  readonly inFlight: number;
+}
+
+export interface Job extends Shape {
+  readonly target: 'sessile' | 'redis';
+  readonly port: number;
+  readonly operation: Operation;
+  readonly warmUpMs: number;
+  readonly windowMs: number;
+}
+
+export interface Outcome {
+  readonly replies: number;
+  readonly seconds: number;
+  /** Share of one core that the generator itself used: near 1 it is what limits the result. */
+  readonly generatorCpu: number;
+}
+
+/** Bytes that a request carries, as `SET`'s value or as our body's string. */
+export const PAYLOAD_BYTES = 64;

@@ -1,0 +1,25 @@
+/**
+ * One protocol as the closed loop sees it. Both are held to the same work per request: three
+ * words patched into a pre-built frame, and a scan that checks each reply.
+ */
+import type { Socket } from 'node:net';
+
+/** The lanes of one connection: each has exactly one request in flight. */
+export interface Lanes {
+  /** Whatever the server must know before the load begins. */
+  prepare(socket: Socket): Promise<void>;
+  /** A buffer of `frames` requests, one after the other, ready to be patched. */
+  skeleton(frames: number): Buffer;
+  readonly frameBytes: number;
+  /** Makes the frame at a byte offset the next request of a lane. */
+  patch(at: number, lane: number): void;
+  /**
+   * Reads the reply at a byte offset: returns its end, and leaves its lane in `lane`; −1 when it
+   * has not arrived whole. Throws on anything but a reply.
+   */
+  scan(view: DataView, at: number, end: number): number;
+  lane: number;
+}
+
+/** Longest reply of either protocol to these requests, with room to spare. */
+export const REPLY_BYTES_MAX = 1024;
