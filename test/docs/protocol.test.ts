@@ -1,0 +1,103 @@
+/** Checks docs/protocol.md against a running server: its examples are what the server does. */
+import { readFileSync } from 'node:fs';
+import { decode } from '@msgpack/msgpack';
+import { describe, expect, it } from 'vitest';
+import { type RunningServer, serve } from '../../dist/serve.js';
+import { framed, RawConnection, unframed } from '../interop/raw-connection.ts';
+import { type Example, readDocument, type Transcript } from './examples.ts';
+
+const root = new URL('../../', import.meta.url);
+const text = readFileSync(new URL('docs/protocol.md', root), 'utf8');
+const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
+const { reference, transcripts } = readDocument(text);
+const inTranscripts = transcripts.flatMap(({ examples }) => examples);
+
+const KINDS: Readonly<Record<string, number>> = {
+  hello: 0,
+  register: 1,
+  request: 2,
+  close: 3,
+  ping: 4,
+  call: 5,
+  welcome: 16,
+  registered: 17,
+  reply: 18,
+  eviction: 19,
+  pong: 20,
+  result: 21,
+  error: 22,
+};
+const HELLO = framed(Uint8Array.of(0x93, 0, 1, 0x80));
+/** A ping whose pong shows that no answer came before it that should not have come. */
+const LAST_PING = framed(Uint8Array.of(0x92, 4, 0x7f));
+const LAST_PONG = framed(Uint8Array.of(0x92, 20, 0x7f));
+
+const hex = (bytes: Uint8Array | undefined): string =>
+  bytes === undefined ? 'closed' : Buffer.from(bytes).toString('hex');
+const place = ({ line, name }: Example): string => `line ${line}, ${name}`;
+
+/** Compares as bytes; a welcome as a value, because it tells the package's version. */
+function expectFrame(actual: Uint8Array | undefined, example: Example): void {
+  if (example.name !== 'welcome' || actual === undefined) {
+    expect(hex(actual), place(example)).toBe(hex(example.bytes));
+    return;
+  }
+  const [kind, protocol, about] = example.value as [number, number, object];
+  const expected = [kind, protocol, { ...about, engine: version }];
+  expect(decode(unframed(actual)), place(example)).toEqual(expected);
+}
+
+async function play(transcript: Transcript, connection: RawConnection): Promise<void> {
+  if (transcript.afterHello) {
+    connection.send(HELLO);
+    await connection.next();
+  }
+  for (const example of transcript.examples) {
+    if (example.toServer) connection.send(example.bytes);
+    else expectFrame(await connection.next(), example);
+  }
+  if (!transcript.fatal) connection.send(LAST_PING);
+  expect(hex(await connection.next())).toBe(transcript.fatal ? 'closed' : hex(LAST_PONG));
+}
+
+describe('docs/protocol.md', () => {
+  it('shows every kind of frame, as an example of its own and in a transcript', () => {
+    const shown = (examples: readonly Example[]): string[] => [
+      ...new Set(examples.map(({ name }) => name)),
+    ];
+    expect(shown(reference)).toEqual(Object.keys(KINDS));
+    expect(shown(inTranscripts).sort()).toEqual(Object.keys(KINDS).sort());
+  });
+
+  it('has no line of 100 characters or more', () => {
+    expect(text.split('\n').filter((line) => [...line].length >= 100)).toEqual([]);
+  });
+
+  it.each([...reference, ...inTranscripts])(
+    'has a correct frame at line $line, $name',
+    (example) => {
+      const { bytes, name, value } = example;
+      const length = Buffer.from(bytes).readUInt32BE(1);
+      expect(bytes[0]).toBe(0xce);
+      expect(length).toBe(bytes.byteLength - 5);
+      expect(decode(unframed(bytes))).toEqual(value);
+      expect(value[0]).toBe(KINDS[name]);
+    },
+  );
+
+  it('explains only frames that a transcript sends or gets', () => {
+    const sent = new Set(inTranscripts.map(({ bytes }) => hex(bytes)));
+    expect(reference.filter(({ bytes }) => !sent.has(hex(bytes))).map(place)).toEqual([]);
+  });
+
+  it.each(transcripts)('has a server answer as in transcript $heading', async (transcript) => {
+    const server: RunningServer = await serve({ port: 0, ...transcript.server });
+    try {
+      const connection = await RawConnection.open(server.address.port);
+      await play(transcript, connection);
+      connection.close();
+    } finally {
+      await server.stop();
+    }
+  });
+});
