@@ -8,7 +8,7 @@
  * decrease along the list.
  */
 import type { Arena } from './arena.ts';
-import { ORDER_WORDS } from './layout.ts';
+import { Header, ORDER_WORDS } from './layout.ts';
 
 const enum Entry {
   PREVIOUS = 0,
@@ -40,6 +40,11 @@ export class CommitOrder {
 
   /** Adds a session as the newest. */
   append(slot: number, timeMs: number): void {
+    this.#link(slot);
+    this.#floats[this.#baseFloat + (slot << 1) + Entry.TIME_FLOAT] = timeMs;
+  }
+
+  #link(slot: number): void {
     const words = this.#words;
     const base = this.#base;
     const end = base + (this.sentinel << 2);
@@ -49,7 +54,6 @@ export class CommitOrder {
     words[entry + Entry.NEXT] = this.sentinel;
     words[base + (newest << 2) + Entry.NEXT] = slot;
     words[end + Entry.PREVIOUS] = slot;
-    this.#floats[this.#baseFloat + (slot << 1) + Entry.TIME_FLOAT] = timeMs;
   }
 
   remove(slot: number): void {
@@ -61,14 +65,16 @@ export class CommitOrder {
     words[this.#base + (next << 2) + Entry.PREVIOUS] = previous;
   }
 
-  /** Makes a session the newest. */
-  moveToNewest(slot: number, timeMs: number): void {
-    if (this.#words[this.#base + (this.sentinel << 2) + Entry.PREVIOUS] === slot) {
-      this.#floats[this.#baseFloat + (slot << 1) + Entry.TIME_FLOAT] = timeMs;
-      return;
-    }
+  /**
+   * Makes a session the newest, at the time of the last commit. The time is taken from the header
+   * and not passed, because V8 boxes a fraction that is passed to a function it does not inline.
+   */
+  moveToNewest(slot: number): void {
+    const floats = this.#floats;
+    floats[this.#baseFloat + (slot << 1) + Entry.TIME_FLOAT] = floats[Header.COMMIT_TIME / 2];
+    if (this.#words[this.#base + (this.sentinel << 2) + Entry.PREVIOUS] === slot) return;
     this.remove(slot);
-    this.append(slot, timeMs);
+    this.#link(slot);
   }
 
   /** The session that follows in age; from the sentinel, the oldest; the sentinel at the end. */

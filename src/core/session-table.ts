@@ -354,9 +354,8 @@ export class SessionTable {
 
   /** Moves a session that has just committed to the newest end of the order. */
   #placed(slot: number): void {
-    const time = this.#floats[Header.COMMIT_TIME / 2];
-    this.order.moveToNewest(slot, time);
-    this.#victims.lower(time);
+    this.order.moveToNewest(slot);
+    this.#victims.lowerToCommit();
   }
 
   /** The slot of the live session of a message's id, or −1; an expired one ends here. */

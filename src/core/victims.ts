@@ -38,8 +38,8 @@ export class Victims {
     let slot = this.#order.newerThan(this.#order.sentinel);
     for (let passed = 0; passed <= pinnedMax; passed++) {
       if (slot === this.#order.sentinel) return -1;
-      if ((words[this.#rows + (slot << ROW_SHIFT) + Row.FLAGS] & RowFlag.EXECUTING) === 0)
-        return slot;
+      const flags = words[this.#rows + (slot << ROW_SHIFT) + Row.FLAGS];
+      if ((flags & RowFlag.EXECUTING) === 0) return slot;
       slot = this.#order.newerThan(slot);
     }
     assert(false, 'no more sessions are pinned than are counted');
@@ -48,6 +48,12 @@ export class Victims {
   /** A session with this commit time can be evicted now. */
   lower(timeMs: number): void {
     if (timeMs < this.#floats[Header.BOUND / 2]) this.publish(timeMs);
+  }
+
+  /** A session that has just committed can be evicted now. */
+  lowerToCommit(): void {
+    const time = this.#floats[Header.COMMIT_TIME / 2];
+    if (time < this.#floats[Header.BOUND / 2]) this.publish(time);
   }
 
   publish(timeMs: number): void {

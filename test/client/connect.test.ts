@@ -47,7 +47,7 @@ describe('connecting', () => {
     await other.close();
     const error = await errorOf(connect({ port }));
     expect(error).toBeInstanceOf(ConnectionClosedError);
-    expect(error['code']).toBe('connection_closed');
+    expect(error.code).toBe('connection_closed');
     expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' });
   });
 
@@ -138,7 +138,7 @@ describe('an open connection', () => {
     waiting.push(errorOf(closing));
     await peer.next(REQUEST);
     await connection.close();
-    const codes = (await Promise.all(waiting)).map((error) => error['code']);
+    const codes = (await Promise.all(waiting)).map((error) => error.code);
     expect(codes).toEqual([
       'connection_closed',
       'connection_closed',
@@ -229,5 +229,32 @@ describe('the process', () => {
     // The answer is late by several turns of the event loop: an idle process would be gone.
     setTimeout(() => request.socket.reply(request), 50);
     expect(await output).toBe('answered\n');
+  });
+
+  test('ends after close, with nothing left that would hold it', async () => {
+    const output = run(`const session = await connection.session();
+      const late = session.request('echo', 1, { timeoutMs: 600_000 }).catch((e) => e.code);
+      const call = connection.call(null, 'stats', null, { timeoutMs: 600_000 });
+      const codes = Promise.all([late, call.catch((e) => e.code)]);
+      await connection.ping();
+      await connection.close();
+      console.log((await codes).join());`);
+    expect(await output).toBe('connection_closed,connection_closed\n');
+  });
+
+  test('survives a listener that throws, if it catches that, and loses no answer', async () => {
+    peer.automatic.request = true;
+    peer.automatic.close = true;
+    const output = await run(`process.on('uncaughtException', (e) => console.log(e.message));
+      const doomed = await connection.session();
+      const session = await connection.session();
+      doomed.on('state', () => { throw new Error('a bug of the caller'); });
+      const closing = doomed.close();
+      const result = session.request('echo', 'kept');
+      console.log(await result);
+      await closing;
+      await connection.close();`);
+    expect(output.split('\n').sort()).toEqual(['', 'a bug of the caller', 'kept']);
+    expect(peer.sockets).toHaveLength(2);
   });
 });

@@ -126,7 +126,7 @@ describe('what is refused here', () => {
   test('an operation that the service does not have', async () => {
     const error = await errorOf(session.request('destroy'));
     expect(error).toMatchObject({ name: 'RefusedError', code: 'unknown_operation' });
-    expect(error['details']).toEqual({
+    expect(error.details).toEqual({
       operation: 'destroy',
       known: ['get', 'put', 'merge', 'echo'],
     });
@@ -136,7 +136,7 @@ describe('what is refused here', () => {
   test('a body above body_bytes_max', async () => {
     const error = await errorOf(session.request('echo', 'x'.repeat(1022)));
     expect(error).toMatchObject({ name: 'RefusedError', code: 'body_too_large' });
-    expect(error['details']).toEqual({ bytes: 1025, limit: 1024 });
+    expect(error.details).toEqual({ bytes: 1025, limit: 1024 });
     peer.automatic.request = true;
     expect(await session.request('echo', 'x'.repeat(1021))).toHaveLength(1021);
     expect(session.lastRequest).toBe(1);

@@ -28,7 +28,7 @@ async function lateRequest(body: unknown): Promise<Received> {
 }
 
 describe('after a timeout', () => {
-  test('the same frame goes out again before the next request, which takes the next number', async () => {
+  test('the same frame goes out again before the next request and its number', async () => {
     const first = await lateRequest('a');
     expect(session.unsettled).toBe(true);
     await connection.ping();
@@ -257,7 +257,7 @@ describe('a request that is known not to be executed', () => {
 });
 
 describe('an abort', () => {
-  test('of the request in flight rejects with the reason and leaves the session unsettled', async () => {
+  test('of the request in flight leaves the session unsettled', async () => {
     const controller = new AbortController();
     const result = errorOf(session.request('echo', 'a', { signal: controller.signal }));
     const first = await peer.next(REQUEST);

@@ -4,7 +4,7 @@ import { decode } from '@msgpack/msgpack';
 import { describe, expect, it } from 'vitest';
 import { type RunningServer, serve } from '../../dist/serve.js';
 import { framed, RawConnection, unframed } from '../interop/raw-connection.ts';
-import { type Example, readDocument, type Transcript } from './examples.ts';
+import { type Example, readDocument, type Transcript } from './protocol-examples.ts';
 
 const root = new URL('../../', import.meta.url);
 const text = readFileSync(new URL('docs/protocol.md', root), 'utf8');
