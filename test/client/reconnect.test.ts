@@ -61,6 +61,19 @@ describe('a connection that is lost', () => {
     expect(peer.socket.chunks).toEqual([21]);
   });
 
+  test('what was sent before goes out before what has waited', async () => {
+    peer.welcome = { ...WELCOME, limits: { ...WELCOME.limits, in_flight_max: 1 } };
+    const narrow = await peer.connect();
+    const sessions = await Promise.all([narrow.session(), narrow.session()]);
+    const results = sessions.map((session, i) => session.request('echo', i));
+    const first = await peer.next(REQUEST);
+    peer.automatic.request = true;
+    first.socket.destroy();
+    expect(await Promise.all(results)).toEqual([0, 1]);
+    const requests = peer.received.filter(({ kind }) => kind === REQUEST);
+    expect(requests.map((frame) => requestOf(frame).body)).toEqual([0, 0, 1]);
+  });
+
   test('hello comes first again, with the token', async () => {
     const safe = await peer.connect({ token: 'secret' });
     await peer.next(HELLO);

@@ -1,0 +1,147 @@
+/**
+ * What the tests of the engine share: seeded randomness, ids, refusals as values, and a look at
+ * the tables behind an engine. Everything comes from the built package.
+ */
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished } from 'vitest';
+import { Arena } from '../../dist/core/arena.js';
+import { checkInvariants } from '../../dist/core/invariants.js';
+import { Ledger } from '../../dist/core/ledger.js';
+import { Message } from '../../dist/core/message.js';
+import { SessionTable } from '../../dist/core/session-table.js';
+import { setId } from '../../dist/embedding/encoding.js';
+import { Engine } from '../../dist/engine.js';
+import type { EngineOptions } from '../../dist/options.js';
+
+/** The word of an arena that names who runs the shard. */
+const OWNER_WORD = 32;
+/** A runner number that no engine of these tests gives to anybody. */
+const OTHER_RUNNER = 99;
+
+/** The client id that stands for a small number above 0. */
+export function id(number: number): string {
+  return number.toString(16).padStart(32, '0');
+}
+
+/** An engine that is stopped when the test ends. */
+export async function startEngine(options: EngineOptions = {}): Promise<Engine> {
+  const engine = await Engine.start({ sessionsMax: 64, ...options });
+  onTestFinished(() => engine.stop());
+  return engine;
+}
+
+/** The path of a file beside these tests. */
+export function beside(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
+
+/** Which shard holds an id. */
+export function shardOfId(engine: Engine, client: string): number {
+  const m = new Message();
+  setId(m, client);
+  return engine.router.portOf(m).table.arena.shard;
+}
+
+/** The first `count` ids from `from` on that live in one shard. */
+export function idsOfShard(engine: Engine, shard: number, count: number, from = 1): string[] {
+  const ids: string[] = [];
+  for (let n = from; ids.length < count; n++) {
+    if (shardOfId(engine, id(n)) === shard) ids.push(id(n));
+  }
+  return ids;
+}
+
+/** What a promise rejects with; fails the test if it resolves. */
+export async function failure(promise: Promise<unknown>): Promise<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = await promise;
+  } catch (error) {
+    return error as Record<string, unknown>;
+  }
+  throw new Error(`it should have been refused, but gave ${JSON.stringify(value)}`);
+}
+
+/** What a function throws; fails the test if it returns. */
+export function thrown(run: () => unknown): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = run();
+  } catch (error) {
+    return error as Record<string, unknown>;
+  }
+  throw new Error(`it should have been refused, but gave ${JSON.stringify(value)}`);
+}
+
+/** Waits until a condition that other threads bring about holds. The test's own limit ends it. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await nextTurn();
+}
+
+/** Waits until the clock has passed so many milliseconds: for sessions to expire. */
+export async function clockPast(ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  await until(() => performance.now() > end);
+}
+
+/** Whether a promise settles at all: it is given two seconds, for what takes microseconds. */
+export async function settles(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const note = (): void => {
+    settled = true;
+  };
+  promise.then(note, note);
+  const end = performance.now() + 2000;
+  await until(() => settled || performance.now() > end);
+  return settled;
+}
+
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Takes a shard as another thread would, so that nobody else can run it until `release`. */
+export function holdShard(engine: Engine, shard: number): { release(): void } {
+  const words = new Int32Array(engine.memory.arenas[shard]);
+  // A worker lets go after microseconds, so this ends.
+  while (Atomics.compareExchange(words, OWNER_WORD, 0, OTHER_RUNNER) !== 0);
+  return { release: () => Atomics.store(words, OWNER_WORD, 0) };
+}
+
+/** Checks what must hold of every table of an engine, and that the ledger counts them right. */
+export async function checkTables(engine: Engine): Promise<void> {
+  const ledger = new Ledger(engine.memory.ledger);
+  let live = 0;
+  for (const [shard, memory] of engine.memory.arenas.entries()) {
+    const words = new Int32Array(memory);
+    await until(() => Atomics.compareExchange(words, OWNER_WORD, 0, OTHER_RUNNER) === 0);
+    try {
+      const table = new SessionTable(new Arena(memory), ledger, new Float64Array(1), OTHER_RUNNER);
+      checkInvariants(table);
+      live += words[64];
+    } finally {
+      Atomics.store(new Int32Array(engine.memory.arenas[shard]), OWNER_WORD, 0);
+    }
+  }
+  expect(live).toBe(engine.sessions);
+}
+
+/** A seeded generator (mulberry32). The seed is printed, and SEED in the environment sets it. */
+export class Random {
+  readonly seed: number;
+  #state: number;
+
+  constructor(name: string) {
+    this.seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32)) >>> 0;
+    this.#state = this.seed;
+    console.log(`${name}: SEED=${this.seed}`);
+  }
+
+  /** A whole number from 0 to below `limit`. */
+  below(limit: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % limit;
+  }
+}

@@ -1,0 +1,103 @@
+/** Options that are wrong: each is refused by its name and with the value that was given. */
+import { describe, expect, test } from 'vitest';
+import { RUNNERS_MAX, SHARDS_MAX } from '../../dist/core/limits.js';
+import { Engine } from '../../dist/engine.js';
+import type { EngineOptions } from '../../dist/options.js';
+import { serve } from '../../dist/serve.js';
+import * as h from './helpers.ts';
+
+const none = { name: 'empty', operations: {} };
+
+const WRONG: [string, unknown][] = [
+  ['shards', -1],
+  ['shards', 1.5],
+  ['shards', '2'],
+  ['shards', SHARDS_MAX + 1],
+  ['shards', Number.NaN],
+  ['sessionsMax', 0],
+  ['sessionsMax', 2 ** 30 + 1],
+  ['sessionsMax', null],
+  ['onFull', 'drop'],
+  ['onFull', null],
+  ['dataBytesMax', 15],
+  ['dataBytesMax', 2 ** 24 + 1],
+  ['replyBytesMax', 0],
+  ['replyBytesMax', '2048'],
+  ['bodyBytesMax', -1],
+  ['bodyBytesMax', Number.POSITIVE_INFINITY],
+  ['ttlMs', 0],
+  ['ttlMs', 2 ** 32 - 1],
+  ['ttlMs', 'never'],
+  ['executeTimeoutMs', 0],
+  ['executeTimeoutMs', 3_600_001],
+  ['run', 'anywhere'],
+  ['run', 0],
+  ['service', null],
+];
+
+describe('an engine does not start', () => {
+  test.each(WRONG)('when %s is %j', async (option, value) => {
+    const options = { shards: 0, [option]: value } as EngineOptions;
+    const error = await h.failure(Engine.start(options));
+    expect(error).toMatchObject({ name: 'InvalidOptionError', option, value });
+    expect(error.message).toContain(option);
+  });
+
+  test.each([42, true, Symbol('service')])('when service is %s, which is no service', async (value) => {
+    const error = await h.failure(Engine.start({ shards: 0, service: value as never }));
+    expect(error).toMatchObject({ name: 'InvalidOptionError', option: 'service' });
+  });
+
+  test('when the service is an object and there are workers', async () => {
+    const error = await h.failure(Engine.start({ shards: 1, service: none }));
+    expect(error).toMatchObject({ name: 'InvalidOptionError', option: 'service', value: none });
+  });
+
+  test.each(['dataBytesMax', 'replyBytesMax', 'bodyBytesMax'])(
+    'when %s would need a ring that is too long',
+    async (option) => {
+      const value = 2 ** 24;
+      const options = { shards: 0, sessionsMax: 1, [option]: value };
+      const error = await h.failure(Engine.start(options));
+      expect(error).toMatchObject({ name: 'InvalidOptionError', option, value });
+    },
+  );
+
+  test('when its sessions do not fit into memory', async () => {
+    const value = 100_000_000;
+    const error = await h.failure(Engine.start({ shards: 0, sessionsMax: value }));
+    expect(error).toMatchObject({ name: 'InvalidOptionError', option: 'sessionsMax', value });
+    const sharded = await h.failure(Engine.start({ shards: 4, sessionsMax: value }));
+    expect(sharded).toMatchObject({ name: 'InvalidOptionError', option: 'sessionsMax', value });
+  });
+
+  test('with more shards than there are runner numbers for workers and front end', () => {
+    expect(SHARDS_MAX + 1).toBeLessThan(RUNNERS_MAX);
+  });
+});
+
+test('options that are undefined count as not given', async () => {
+  const engine = await h.startEngine({ shards: 0, ttlMs: undefined, run: undefined } as object);
+  expect(await engine.register(h.id(1))).toMatchObject({ ttlMs: 3_600_000 });
+});
+
+test.each([
+  ['port', -1],
+  ['port', 65_536],
+  ['connectionsMax', 0],
+  ['frameBytesMax', 10],
+  ['bodyBytesMax', 65_536],
+  ['sessionsMax', 0],
+])('a server does not start when %s is %j', async (option, value) => {
+  const error = await h.failure(serve({ shards: 0, port: 0, [option]: value }));
+  expect(error).toMatchObject({ name: 'InvalidOptionError', option, value });
+});
+
+test('a server that cannot listen says so and leaves no engine behind', async () => {
+  const first = await serve({ shards: 0, port: 0 });
+  const { port } = first.address;
+  const error = await h.failure(serve({ shards: 1, port }));
+  expect(error).toMatchObject({ name: 'SessileError', code: 'cannot_listen' });
+  await first.stop();
+  await first.stop();
+});
