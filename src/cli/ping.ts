@@ -27,7 +27,7 @@ async function ping({ host, port, count, timeoutMs }: PingOptions): Promise<void
   const connection = await connect({ host, port, timeoutMs, connectTimeoutMs: timeoutMs });
   const { engine, shards, limits } = connection.welcome;
   process.stdout.write(
-    `sessile ${engine} on ${host}:${port}: ${shards} shards, ${limits.sessions_max} sessions\n`,
+    `sessile ${engine} on ${host}:${port}: ${shards} shards, ${limits.sessionsMax} sessions\n`,
   );
   for (let i = 0; i < count; i++) {
     const ms = await connection.ping();

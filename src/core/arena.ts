@@ -105,6 +105,7 @@ export function createArena(config: ArenaConfig): Arena {
   words[Header.TTL_DEFAULT_MS] = config.ttlDefaultMs | 0;
   words[Header.SEED_A] = config.seedA | 0;
   words[Header.SEED_B] = config.seedB | 0;
+  new Float64Array(memory)[Header.COMMITS / 2] = config.commitsBefore ?? 0;
   return new Arena(memory);
 }
 

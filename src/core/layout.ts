@@ -151,6 +151,8 @@ export interface ArenaConfig {
   readonly dataBytesMax: number;
   readonly replyBytesMax: number;
   readonly ttlDefaultMs: number;
+  /** Commit numbers, and with them session numbers, begin above this one; default 0. */
+  readonly commitsBefore?: number;
   readonly seedA: number;
   readonly seedB: number;
 }

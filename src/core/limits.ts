@@ -30,3 +30,6 @@ export const ENDED_ENTRIES_MAX = 2 ** 16;
 
 /** Threads that may run shards: the owner word and the rows name a runner in 8 bits. */
 export const RUNNERS_MAX = 255;
+
+/** Containers within containers in one value: more than data needs, far less than a stack. */
+export const VALUE_DEPTH_MAX = 32;

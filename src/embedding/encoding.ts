@@ -1,7 +1,6 @@
 /**
  * How embedded callers' ids, numbers and values become messages, and answers become results.
  */
-import { type Options, Packr, Unpackr } from 'msgpackr';
 import { checksumMessage } from '../core/checksum.ts';
 import { type ClientId, clientIdBytes, clientIdText } from '../core/client-id.ts';
 import {
@@ -16,12 +15,9 @@ import { REQUEST_NUMBER_MAX, TTL_MS_MAX, TTL_NEVER } from '../core/limits.ts';
 import { Kind, type Message, RegisterFlag } from '../core/message.ts';
 import { RateLimitedError, RefusedError, SessionEvictedError } from '../core/session-errors.ts';
 import type { CheckedService } from '../services/service.ts';
+import { decodeValue, encodeValue } from '../services/values.ts';
 import { type Answer, AnswerKind } from '../workers/answer.ts';
 import type { Registered, RegisterOptions, Reply } from './types.ts';
-
-const packr = new Packr({ useRecords: false, mapsAsObjects: true });
-const int64AsType = 'auto' as unknown as NonNullable<Options['int64AsType']>;
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType });
 
 /** Views of the 16 bytes of an id as words, in whatever memory the caller keeps them. */
 const idBytes = new Uint8Array(16);
@@ -67,7 +63,7 @@ export function operationNumber(checked: CheckedService, operation: string | num
 
 /** Encodes a body into the message's own memory of `bodyBytesMax`, and fills in the checksum. */
 export function setBody(m: Message, body: unknown, bodyBytesMax: number): void {
-  const encoded = packr.pack(body === undefined ? null : body);
+  const encoded = encodeValue(body);
   const length = encoded.byteLength;
   if (length > bodyBytesMax) {
     throw refusal(ErrorCode.BODY_TOO_LARGE, { bodyBytes: length, bodyBytesMax });
@@ -86,7 +82,7 @@ export function setBody(m: Message, body: unknown, bodyBytesMax: number): void {
 
 function decodeBody(a: Answer): unknown {
   const at = a.bodyWord * 4;
-  return unpackr.unpack(a.bodyBytes.slice(at, at + a.bodyLength));
+  return decodeValue(a.bodyBytes.slice(at, at + a.bodyLength));
 }
 
 export function decodeReply(a: Answer): Reply {
@@ -124,7 +120,7 @@ function sessionOf(a: Answer): number {
 
 /** A reply's body as bytes that are staged in an arena. Throws `InvalidOptionError` if too long. */
 export function encodeWithin(name: string, value: unknown, bytesMax: number): Uint8Array {
-  const encoded = packr.pack(value === undefined ? null : value);
+  const encoded = encodeValue(value, name);
   if (encoded.byteLength <= bytesMax) return encoded;
   const expected = `a value of at most ${bytesMax} bytes as msgpack`;
   throw new InvalidOptionError(name, encoded.byteLength, expected);

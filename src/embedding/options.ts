@@ -35,6 +35,11 @@ export interface EngineOptions {
   /** After how long an operation that returned a promise counts as failed. Default 30 000. */
   readonly executeTimeoutMs?: number;
   /**
+   * Session numbers are above this. Default: from the wall clock, so that a message which still
+   * carries the session number of an earlier process is fenced off.
+   */
+  readonly sessionsAfter?: number;
+  /**
    * The service: a module's path or URL, whose default export it is; with `shards: 0` also the
    * object itself. Default: the built-in session data.
    */
@@ -54,6 +59,14 @@ export const DEFAULTS = {
   run: 'auto',
 } as const;
 
+/** Commits a second that a shard may make on average and still stay below a later start's clock. */
+const COMMITS_PER_SECOND = 2 ** 20;
+
+/** 2^53 is reached in the year 2242. */
+function sessionsBeforeNow(): number {
+  return Math.floor(Date.now() / 1000) * COMMITS_PER_SECOND;
+}
+
 /** Cores that workers may use beside the front end. */
 export function defaultShards(): number {
   return Math.min(Math.max(1, availableParallelism() - 1), SHARDS_MAX);
@@ -62,6 +75,8 @@ export function defaultShards(): number {
 /** A reply must hold at least a failure's status, data at least an empty map. */
 const PAYLOAD_BYTES_MIN = 16;
 const EXECUTE_TIMEOUT_MS_MAX = 3_600_000;
+/** Half of what session numbers can reach, so that there is as much left. */
+const SESSIONS_AFTER_MAX = 2 ** 52;
 
 export interface CheckedOptions {
   readonly sharding: ShardingConfig;
@@ -72,7 +87,8 @@ export interface CheckedOptions {
 }
 
 export function checkOptions(options: EngineOptions): CheckedOptions {
-  const o = { ...DEFAULTS, shards: defaultShards(), ...defined(options) };
+  const own = { shards: defaultShards(), sessionsAfter: sessionsBeforeNow() };
+  const o = { ...DEFAULTS, ...own, ...defined(options) };
   const shards = integerOption('shards', o.shards, 0, SHARDS_MAX);
   const service = o.service;
   const isObject = typeof service === 'object' && !(service instanceof URL);
@@ -90,6 +106,7 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
       replyBytesMax: payload('replyBytesMax'),
       bodyBytesMax: payload('bodyBytesMax'),
       ttlDefaultMs: ttl,
+      commitsBefore: integerOption('sessionsAfter', o.sessionsAfter, 0, SESSIONS_AFTER_MAX),
       executeTimeoutMs: integerOption(
         'executeTimeoutMs',
         o.executeTimeoutMs,

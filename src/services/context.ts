@@ -3,16 +3,13 @@
  * synchronous request; an operation that returned a promise keeps its own until that settles, and
  * must not use it afterwards.
  */
-import { type Options, Unpackr } from 'msgpackr';
 import { assert } from '../core/assert.ts';
 import { clientIdText } from '../core/client-id.ts';
 import { STATUS_NAMES, Status, type StatusName } from '../core/codes.ts';
 import type { SessionIdentity } from './service.ts';
 import { ValueWriter } from './value-writer.ts';
+import { decodeValue } from './values.ts';
 
-// 'auto' (a number when it is safe, else a bigint) is documented, but missing from the types.
-const int64AsType = 'auto' as unknown as NonNullable<Options['int64AsType']>;
-const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType });
 const NO_MEMORY = new ArrayBuffer(0);
 
 /** Bytes of one msgpack value, from a whole word of a memory seen two ways. */
@@ -32,7 +29,7 @@ class ValueView {
     if (this.length === 0) return undefined;
     // A copy, because decoding shared memory in place would alias it, and text decoders refuse it.
     const at = this.word * 4;
-    return unpackr.unpack(this.bytes.slice(at, at + this.length));
+    return decodeValue(this.bytes.slice(at, at + this.length));
   }
 }
 

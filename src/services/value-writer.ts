@@ -3,12 +3,9 @@
  * region's end it only notes that the value is too large, so that an operation needs no checks of
  * its own; the request then gets the status `too_large` and nothing changes.
  */
-import { Packr } from 'msgpackr';
 import { assert } from '../core/assert.ts';
 import { copyWords } from '../core/copy.ts';
-
-/** Plain msgpack: no private extensions, so that any library reads what we write. */
-const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true });
+import { encodeValue } from './values.ts';
 
 const NO_MEMORY = new ArrayBuffer(0);
 
@@ -55,7 +52,7 @@ export class ValueWriter {
   /** Encodes any value. Allocates; operations on a hot path use the methods below. */
   value(value: unknown): void {
     this.clear();
-    this.encoded(packr.pack(value === undefined ? null : value));
+    this.encoded(encodeValue(value));
   }
 
   /** A value that is msgpack already, from anywhere. */

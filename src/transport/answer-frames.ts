@@ -8,8 +8,10 @@ import { type Answer, AnswerKind } from '../workers/answer.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import { FRAME_OVERHEAD_BYTES, ToClient } from './protocol.ts';
 
-/** The longest text of an error, and its details. */
-const ERROR_BYTES_MAX = 512;
+/** The longest text of an error; a character takes at most 3 bytes. */
+const ERROR_CHARACTERS_MAX = 200;
+/** The text, and up to two numbers with their names. */
+const ERROR_BYTES_MAX = 3 * ERROR_CHARACTERS_MAX + 128;
 
 /** Bodies up to this length are copied by words, longer ones by the runtime. */
 const WORD_COPY_BYTES_MAX = 512;
@@ -88,7 +90,7 @@ function writeEviction(w: FrameWriter, a: Answer): void {
   w.finish();
 }
 
-/** What a message's error refers to; an id of zeros is none. */
+/** What a message's error refers to. */
 export interface ErrorSubject {
   readonly id0: number;
   readonly id1: number;
@@ -113,9 +115,10 @@ export function writeError(
 ): void {
   w.begin(ToClient.ERROR, 6);
   w.string(ERROR_NAMES[code]);
-  w.string(what);
+  w.string(what.slice(0, ERROR_CHARACTERS_MAX));
   const s = subject;
-  if (s === undefined || (s.id0 | s.id1 | s.id2 | s.id3) === 0) w.nil();
+  // A call is named by its correlation alone, so that the number is not taken for a request's.
+  if (s === undefined || of === Kind.CALL) w.nil();
   else w.id(s.id0, s.id1, s.id2, s.id3);
   if (s !== undefined && (of === Kind.REQUEST || of === Kind.CALL)) w.uint32(s.request);
   else w.nil();

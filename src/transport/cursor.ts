@@ -5,7 +5,8 @@
  *
  * Numbers above 31 bits are returned as Int32 bit patterns or as two words, as in `Message`.
  */
-import { DEPTH_MAX, ID_BYTES } from './protocol.ts';
+import { VALUE_DEPTH_MAX } from '../core/limits.ts';
+import { ID_BYTES } from './protocol.ts';
 
 const NO_BYTES = new Uint8Array(0);
 const NO_VIEW = new DataView(new ArrayBuffer(0));
@@ -30,7 +31,7 @@ export class Cursor {
   id2 = 0;
   id3 = 0;
 
-  readonly #remaining = new Float64Array(DEPTH_MAX + 1);
+  readonly #remaining = new Float64Array(VALUE_DEPTH_MAX + 1);
 
   reset(bytes: Uint8Array, view: DataView, at: number, end: number): void {
     this.bytes = bytes;
@@ -165,7 +166,7 @@ export class Cursor {
       if (this.problem !== '') return;
       if (children === 0) continue;
       if (children > this.end - this.at) return this.fail('the frame ends inside a value');
-      if (depth === DEPTH_MAX) return this.fail('a value is nested deeper than 32 levels');
+      if (depth === VALUE_DEPTH_MAX) return this.fail('a value is nested deeper than 32 levels');
       depth += 1;
       remaining[depth] = children;
     }

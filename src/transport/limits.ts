@@ -36,5 +36,5 @@ export const HELLO_TIMEOUT_MS = 10_000;
 
 /** A register's options: the known ones and no room for a map that costs time to walk. */
 export const OPTIONS_MAX = 16;
-/** The longest name of an option, and the longest token or client name in hello. */
+/** The longest name of an option, in bytes. */
 export const TEXT_BYTES_MAX = 1024;

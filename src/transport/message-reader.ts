@@ -5,13 +5,19 @@
 
 import { checksumMessage } from '../core/checksum.ts';
 import { ErrorCode } from '../core/codes.ts';
-import { TTL_MS_MAX, TTL_NEVER } from '../core/limits.ts';
+import { REQUEST_NUMBER_MAX, TTL_MS_MAX, TTL_NEVER } from '../core/limits.ts';
 import { Kind, Message, RegisterFlag } from '../core/message.ts';
 import { Cursor } from './cursor.ts';
 import { OPTIONS_MAX, TEXT_BYTES_MAX } from './limits.ts';
 
 /** Operation numbers are one byte, so this one is never found. */
 const NO_SUCH_OPERATION = 0x100;
+
+/** Options of the protocol that this version takes only when they ask for nothing. */
+const RESERVED_OPTIONS = ['rate', 'scope', 'capabilities', 'data'];
+
+/** A client's own text is quoted in errors no longer than this. */
+const QUOTED_CHARACTERS_MAX = 64;
 
 export const enum Read {
   OK = 0,
@@ -68,6 +74,7 @@ export class MessageReader {
     c.uint();
     m.request = c.low;
     const exhausted = c.high !== 0;
+    if (exhausted) m.request = REQUEST_NUMBER_MAX | 0;
     m.operation = this.#operation();
     const read = this.#body();
     if (read === Read.OK && exhausted) return this.#refuse(ErrorCode.REQUESTS_EXHAUSTED);
@@ -149,14 +156,24 @@ export class MessageReader {
   #option(name: string): Read {
     const c = this.cursor;
     if (name === 'ttl_ms') return this.#ttl();
-    const start = c.at;
-    const first = c.peek();
+    if (!RESERVED_OPTIONS.includes(name)) {
+      c.skip();
+      const quoted = name.slice(0, QUOTED_CHARACTERS_MAX);
+      return this.#refuse(ErrorCode.INVALID_OPTIONS, `the option ${quoted} is not known`);
+    }
+    if (c.nil() || (name === 'capabilities' && this.#emptyArray())) return Read.OK;
     c.skip();
-    const isNil = first === 0xc0;
-    const isEmpty = first === 0x90 && c.at === start + 1;
-    if (isNil && (name === 'rate' || name === 'scope' || name === 'data')) return Read.OK;
-    if (name === 'capabilities' && (isNil || isEmpty)) return Read.OK;
-    return this.#refuse(ErrorCode.INVALID_OPTIONS, `the option ${name} is not known`);
+    return this.#refuse(ErrorCode.INVALID_OPTIONS, `the option ${name} is not served yet`);
+  }
+
+  /** Consumes an array if it is empty. */
+  #emptyArray(): boolean {
+    const c = this.cursor;
+    const start = c.at;
+    const isArray = (c.peek() & 0xf0) === 0x90 || c.peek() === 0xdc || c.peek() === 0xdd;
+    if (isArray && c.arrayLength() === 0) return true;
+    c.at = start;
+    return false;
   }
 
   #ttl(): Read {

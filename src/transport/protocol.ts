@@ -33,9 +33,6 @@ export const FRAME_HEADER_BYTES = 5;
 /** A frame's length prefix in any legal width is at most 9 bytes: one prefix and eight. */
 export const FRAME_HEADER_BYTES_MAX = 9;
 
-/** Containers within containers in one value: more than data needs, far less than a stack. */
-export const DEPTH_MAX = 32;
-
 /** Bytes of a client id on the wire. */
 export const ID_BYTES = 16;
 

@@ -21,6 +21,7 @@ export interface ShardingConfig {
   readonly replyBytesMax: number;
   readonly bodyBytesMax: number;
   readonly ttlDefaultMs: number;
+  readonly commitsBefore: number;
   readonly executeTimeoutMs: number;
   readonly seedA: number;
   readonly seedB: number;

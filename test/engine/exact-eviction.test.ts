@@ -3,7 +3,7 @@
  * and as a list that is kept in the order of commits.
  */
 import { expect, test } from 'vitest';
-import type { EngineOptions } from '../../dist/options.js';
+import type { EngineOptions } from '../../dist/embedding/options.js';
 import type { Engine } from '../../dist/engine.js';
 import * as h from './helpers.ts';
 

@@ -11,7 +11,7 @@ import { Message } from '../../dist/core/message.js';
 import { SessionTable } from '../../dist/core/session-table.js';
 import { setId } from '../../dist/embedding/encoding.js';
 import { Engine } from '../../dist/engine.js';
-import type { EngineOptions } from '../../dist/options.js';
+import type { EngineOptions } from '../../dist/embedding/options.js';
 
 /** The word of an arena that names who runs the shard. */
 const OWNER_WORD = 32;

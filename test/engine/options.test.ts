@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { RUNNERS_MAX, SHARDS_MAX } from '../../dist/core/limits.js';
 import { Engine } from '../../dist/engine.js';
-import type { EngineOptions } from '../../dist/options.js';
+import type { EngineOptions } from '../../dist/embedding/options.js';
 import { serve } from '../../dist/serve.js';
 import * as h from './helpers.ts';
 

@@ -1,6 +1,6 @@
 /** Services whose operations return promises: pinned sessions, and all that others see of them. */
 import { describe, expect, test } from 'vitest';
-import { EXECUTIONS_MAX } from '../../dist/workers/executions.js';
+import { EXECUTIONS_MAX } from '../../dist/workers/limits.js';
 import * as h from './helpers.ts';
 
 const service = h.beside('./services/gates.mjs');
@@ -73,28 +73,27 @@ describe.each([0, 2])('an operation that waits, on %i shards', (shards) => {
   });
 
   test('is never evicted or expired, and a register finds no place when all wait', async () => {
-    const { engine, clients, sessions, a, b, open } = await start(
-      shards,
-      { sessionsMax: 2, ttlMs: 20 },
-      2,
-    );
+    const { engine, clients, sessions, open } = await start(shards, { sessionsMax: 3 }, 3);
+    const [a, b, c] = clients;
+    await engine.close(c);
+    const { session } = await engine.register(c, { ttlMs: 300 });
     const waiting = [
       engine.request(a, sessions[0], 1, 'wait', 'one'),
       engine.request(b, sessions[1], 1, 'wait', 'two'),
+      engine.request(c, session, 1, 'wait', 'three'),
     ];
-    const other = h.idsOfShard(engine, 0, 3)[2];
-    await engine.call(a, 'read');
-    await engine.call(b, 'read');
-    await h.clockPast(30);
+    await h.clockPast(400);
+    const other = h.idsOfShard(engine, 0, 4)[3];
     expect(await h.failure(engine.register(other))).toMatchObject({ code: 'server_busy' });
-    expect(engine.sessions).toBe(2);
-    await open('two', a);
-    await waiting[1];
-    expect(await engine.register(other)).toMatchObject({ resumed: false });
-    const lost = await h.failure(engine.call(clients[1], 'read'));
-    expect(['no_session', 'expired']).toContain(lost.code);
-    await open('one', a);
+    expect(engine.sessions).toBe(3);
+    await open('three');
+    expect(await waiting[2]).toMatchObject({ body: { n: 1 } });
+    await engine.register(other);
+    const gone = await h.failure(engine.request(c, session, 2, 'wait', 'three'));
+    expect(gone).toMatchObject({ reason: 'evicted' });
+    await Promise.all([open('one'), open('two')]);
     expect(await waiting[0]).toMatchObject({ body: { n: 1 } });
+    expect(await waiting[1]).toMatchObject({ body: { n: 1 } });
     await h.checkTables(engine);
   });
 
@@ -124,20 +123,31 @@ describe.each([0, 2])('an operation that waits, on %i shards', (shards) => {
     await h.checkTables(engine);
   });
 
-  test('is refused when too many wait, until some settle', async () => {
-    const ids = EXECUTIONS_MAX + 5;
-    const options = { sessionsMax: 2 * ids };
-    const { engine, clients, sessions, open } = await start(shards, options, ids);
-    const waiting = clients.map((id, i) => engine.request(id, sessions[i], 1, 'wait', 'gate'));
+  test('is refused when too many wait, until some of them end', async () => {
+    const count = EXECUTIONS_MAX + 5;
+    const options = { sessionsMax: 2 * count, executeTimeoutMs: 1000 };
+    const { engine, clients, sessions } = await start(shards, options, count);
+    const waiting = clients.map((id, i) => engine.request(id, sessions[i], 1, 'wait', 'never'));
     const settled = Promise.allSettled(waiting);
-    // The last ones find all executions in use; calls need none, but are refused too.
-    const busy = await h.failure(waiting[ids - 1]);
-    expect(busy).toMatchObject({ code: 'server_busy' });
+    expect(await h.failure(waiting[count - 1])).toMatchObject({ code: 'server_busy' });
     expect(await h.failure(engine.call(clients[0], 'read'))).toMatchObject({ code: 'server_busy' });
-    expect(engine.sessions).toBe(ids);
+    const ends = (await settled).map((s) =>
+      s.status === 'fulfilled' ? s.value.status : s.reason.code,
+    );
+    expect(new Set(ends)).toEqual(new Set(['failed', 'server_busy']));
+    expect(ends.filter((end) => end === 'failed').length).toBeGreaterThan(EXECUTIONS_MAX - 8);
+    const last = await engine.request(clients[count - 1], sessions[count - 1], 1, 'count');
+    expect(last).toMatchObject({ body: { n: 1 } });
+    await h.checkTables(engine);
+  });
+
+  test('is let finish by a stop, and its caller gets the reply', async () => {
+    const { engine, a, b, session, open } = await start(shards, { executeTimeoutMs: 2000 });
+    const waiting = engine.request(a, session, 1, 'wait', 'gate').catch((error) => error);
+    await engine.call(b, 'read');
+    const opened = open('gate').catch(() => {});
     await engine.stop();
-    const states = await settled;
-    expect(states.filter(({ status }) => status === 'fulfilled')).toEqual([]);
-    void open;
+    await opened;
+    expect(await waiting).toMatchObject({ body: { n: 1 } });
   });
 });

@@ -12,7 +12,7 @@ const LARGE = 2 ** 40;
 
 let server: RunningServer;
 beforeAll(async () => {
-  server = await serve({ port: 0, shards: 0 });
+  server = await serve({ port: 0, shards: 0, sessionsAfter: 0 });
 });
 afterAll(() => server.stop());
 

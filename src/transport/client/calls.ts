@@ -5,7 +5,7 @@
 import type { StatusName } from '../../core/codes.ts';
 import type { SessileError } from '../../core/errors.ts';
 import { ReplyStatusError } from '../../core/session-errors.ts';
-import { decodeBody } from './body.ts';
+import { decodeBody } from './bodies.ts';
 import { ConnectionClosedError, QueueFullError, RequestTimeoutError } from './errors.ts';
 import { Exchange } from './exchange.ts';
 import type { Identity } from './frames.ts';

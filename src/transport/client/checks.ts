@@ -1,7 +1,7 @@
 /** What can be refused here with certainty, without asking the server. */
 import { integerOption } from '../../core/errors.ts';
 import { RefusedError } from '../../core/session-errors.ts';
-import { encodeBody } from './body.ts';
+import { encodeValue } from '../../services/values.ts';
 import type { Welcome } from './welcome.ts';
 
 const OPERATION_MAX = 2 ** 32 - 1;
@@ -27,14 +27,14 @@ export function operationNumber(welcome: Welcome, operation: string | number): n
  * @throws InvalidOptionError when msgpack cannot carry it
  */
 export function limitedBody(welcome: Welcome, value: unknown): Uint8Array {
-  const bytes = encodeBody(value);
-  limitBytes('the body', bytes.byteLength, welcome.limits.body_bytes_max);
+  const bytes = encodeValue(value);
+  limitBytes('the body', bytes.byteLength, welcome.limits.bodyBytesMax);
   return bytes;
 }
 
 /** Refuses a frame for which the server would close the connection. */
 export function limitFrame(welcome: Welcome, frame: Uint8Array): void {
-  limitBytes('the frame', frame.byteLength, welcome.limits.frame_bytes_max);
+  limitBytes('the frame', frame.byteLength, welcome.limits.frameBytesMax);
 }
 
 function limitBytes(what: string, bytes: number, limit: number): void {

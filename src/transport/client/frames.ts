@@ -4,9 +4,9 @@
  */
 import type { ClientId } from '../../core/client-id.ts';
 import { clientIdBytes } from '../../core/client-id.ts';
+import { encodeValue } from '../../services/values.ts';
 import { FrameWriter } from '../frame-writer.ts';
 import { FRAME_OVERHEAD_BYTES, ID_BYTES, PROTOCOL_VERSION, ToServer } from '../protocol.ts';
-import { encodeBody } from './body.ts';
 
 const writer = new FrameWriter();
 
@@ -23,7 +23,7 @@ export class Identity {
 }
 
 export function helloFrame(token: string | undefined, client: string | undefined): Buffer {
-  const options = encodeBody({ token, client });
+  const options = encodeValue({ token, client });
   open(ToServer.HELLO, 3, options.byteLength);
   writer.uint32(PROTOCOL_VERSION);
   return finish(options);
@@ -31,7 +31,7 @@ export function helloFrame(token: string | undefined, client: string | undefined
 
 /** @param fields the options under their names on the wire, see `registerFields` */
 export function registerFrame(identity: Identity, fields: Record<string, unknown>): Buffer {
-  const options = encodeBody(fields, 'data');
+  const options = encodeValue(fields, 'data');
   open(ToServer.REGISTER, 3, options.byteLength);
   identify(identity);
   return finish(options);

@@ -141,7 +141,7 @@ export class Hub implements FrameHandler, DialerHooks {
 
   welcome(welcome: Welcome): void {
     this.#welcome = welcome;
-    this.window.allow(welcome.limits.in_flight_max);
+    this.window.allow(welcome.limits.inFlightMax);
     this.dialer.welcomed();
     this.#first?.resolve();
     this.#first = undefined;

@@ -8,7 +8,7 @@ import type { ReasonName, StatusName } from '../../core/codes.ts';
 import { REASON_NAMES, STATUS_NAMES } from '../../core/codes.ts';
 import type { Cursor } from '../cursor.ts';
 import { PROTOCOL_VERSION, ToClient } from '../protocol.ts';
-import { decodeBody } from './body.ts';
+import { decodeBody } from './bodies.ts';
 import { ProtocolError } from './errors.ts';
 import type { Welcome } from './welcome.ts';
 import { readWelcome } from './welcome.ts';

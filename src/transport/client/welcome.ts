@@ -1,16 +1,16 @@
 /** What the server says about itself when it accepts a connection. */
 import { ProtocolError } from './errors.ts';
 
-/** The server's limits, in bytes, milliseconds and counts, under their names on the wire. */
+/** The server's limits, in bytes, milliseconds and counts. */
 export interface Limits {
-  readonly frame_bytes_max: number;
-  readonly body_bytes_max: number;
-  readonly data_bytes_max: number;
-  readonly reply_bytes_max: number;
-  readonly sessions_max: number;
+  readonly frameBytesMax: number;
+  readonly bodyBytesMax: number;
+  readonly dataBytesMax: number;
+  readonly replyBytesMax: number;
+  readonly sessionsMax: number;
   /** Requests that may be outstanding on one connection; the client keeps to it by itself. */
-  readonly in_flight_max: number;
-  readonly ttl_ms_max: number;
+  readonly inFlightMax: number;
+  readonly ttlMsMax: number;
 }
 
 export interface Welcome {
@@ -24,29 +24,27 @@ export interface Welcome {
   readonly engine: unknown;
 }
 
-const LIMIT_NAMES = [
-  'frame_bytes_max',
-  'body_bytes_max',
-  'data_bytes_max',
-  'reply_bytes_max',
-  'sessions_max',
-  'in_flight_max',
-  'ttl_ms_max',
-] as const;
-
 /** Checks a welcome's map. Throws `ProtocolError` when a part that the client needs is missing. */
 export function readWelcome(version: number, fields: Record<string, unknown>): Welcome {
   const given = fieldsOf(fields.limits, 'limits');
-  const limits: Record<string, number> = {};
-  for (const name of LIMIT_NAMES) limits[name] = count(given[name], `limits.${name}`);
-  if (limits.in_flight_max === 0) throw new ProtocolError('welcome allows no request at all');
+  const limit = (name: string): number => count(given[name], `limits.${name}`);
+  const limits: Limits = {
+    frameBytesMax: limit('frame_bytes_max'),
+    bodyBytesMax: limit('body_bytes_max'),
+    dataBytesMax: limit('data_bytes_max'),
+    replyBytesMax: limit('reply_bytes_max'),
+    sessionsMax: limit('sessions_max'),
+    inFlightMax: limit('in_flight_max'),
+    ttlMsMax: limit('ttl_ms_max'),
+  };
+  if (limits.inFlightMax === 0) throw new ProtocolError('welcome allows no request at all');
   const operations = new Map<string, number>();
   for (const [name, number] of Object.entries(fieldsOf(fields.operations, 'operations'))) {
     operations.set(name, count(number, `operations.${name}`));
   }
   return {
     version,
-    limits: limits as unknown as Limits,
+    limits,
     operations,
     capabilities: fields.capabilities,
     shards: count(fields.shards, 'shards'),

@@ -1,5 +1,5 @@
 /**
- * Bodies between JavaScript values and msgpack.
+ * Bodies, replies and data between JavaScript values and msgpack.
  *
  * As in JSON, a map entry whose value is undefined is left out: nil means something of its own, it
  * removes a key in `merge`. Elsewhere undefined becomes nil. A `Date` travels as msgpack's
@@ -7,9 +7,8 @@
  * numbers as long as they are exact and as bigints above.
  */
 import { Packr } from 'msgpackr';
-import { InvalidOptionError } from '../../core/errors.ts';
-import { DEPTH_MAX } from '../protocol.ts';
-import { ProtocolError } from './errors.ts';
+import { InvalidOptionError } from '../core/errors.ts';
+import { VALUE_DEPTH_MAX } from '../core/limits.ts';
 
 const INT64_MIN = -(2n ** 63n);
 const UINT64_MAX = 2n ** 64n - 1n;
@@ -35,18 +34,13 @@ const packr = new Packr({
  * @param around how many containers it will lie in; 32 levels are allowed in all
  * @throws InvalidOptionError when msgpack cannot carry the value
  */
-export function encodeBody(value: unknown, name = 'body', around = 0): Uint8Array {
+export function encodeValue(value: unknown, name = 'body', around = 0): Uint8Array {
   return packr.pack(carried(value, name, around));
 }
 
-/** Decodes a body. Throws `ProtocolError` when an extension in it is not known here. */
-export function decodeBody(bytes: Uint8Array): unknown {
-  try {
-    return packr.unpack(bytes);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ProtocolError(`a body cannot be decoded: ${why}`);
-  }
+/** Decodes a value. Throws what msgpackr throws when an extension in it is not known here. */
+export function decodeValue(bytes: Uint8Array): unknown {
+  return packr.unpack(bytes);
 }
 
 /**
@@ -67,8 +61,8 @@ function carried(value: unknown, name: string, depth: number): unknown {
 
 function carriedObject(value: object, name: string, depth: number): unknown {
   if (value instanceof Uint8Array || value instanceof ArrayBuffer) return value;
-  if (depth > DEPTH_MAX) {
-    throw new InvalidOptionError(name, value, `nested no deeper than ${DEPTH_MAX} levels`);
+  if (depth > VALUE_DEPTH_MAX) {
+    throw new InvalidOptionError(name, value, `nested no deeper than ${VALUE_DEPTH_MAX} levels`);
   }
   if (value instanceof Date) {
     if (!Number.isNaN(value.getTime())) return value;

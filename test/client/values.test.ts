@@ -1,17 +1,18 @@
 import { decode, encode } from '@msgpack/msgpack';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { encodeValue } from '../../src/services/values.ts';
 import { Backoff } from '../../src/transport/client/backoff.ts';
-import { decodeBody, encodeBody } from '../../src/transport/client/body.ts';
+import { decodeBody } from '../../src/transport/client/bodies.ts';
 import { errorOf } from './peer.ts';
 
 /** What another library reads from our bytes. */
 function elsewhere(value: unknown): unknown {
-  return decode(encodeBody(value), { useBigInt64: false });
+  return decode(encodeValue(value), { useBigInt64: false });
 }
 
 function back(value: unknown): unknown {
-  return decodeBody(encodeBody(value));
+  return decodeBody(encodeValue(value));
 }
 
 describe('encoding a body', () => {
@@ -37,8 +38,8 @@ describe('encoding a body', () => {
   });
 
   test('bigints are 64-bit integers', () => {
-    expect(Buffer.from(encodeBody(2n ** 64n - 1n)).toString('hex')).toBe('cfffffffffffffffff');
-    expect(Buffer.from(encodeBody(-(2n ** 63n))).toString('hex')).toBe('d38000000000000000');
+    expect(Buffer.from(encodeValue(2n ** 64n - 1n)).toString('hex')).toBe('cfffffffffffffffff');
+    expect(Buffer.from(encodeValue(-(2n ** 63n))).toString('hex')).toBe('d38000000000000000');
     expect(back(5n)).toBe(5);
     expect(back(2n ** 53n - 1n)).toBe(2 ** 53 - 1);
     expect(back(2n ** 53n + 1n)).toBe(2n ** 53n + 1n);
@@ -58,18 +59,18 @@ describe('encoding a body', () => {
     ['a map with objects as keys', new Map([[{}, 1]])],
   ])('%s is refused, at any depth', (_what, value) => {
     for (const body of [value, [value], { a: [{ b: value }] }, new Set([value])]) {
-      expect(() => encodeBody(body)).toThrow(expect.objectContaining({ option: 'body' }));
+      expect(() => encodeValue(body)).toThrow(expect.objectContaining({ option: 'body' }));
     }
   });
 
   test('32 levels are allowed and a circle is not', () => {
     const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
     expect(back(nested(32))).toEqual(nested(32));
-    expect(() => encodeBody(nested(33))).toThrow('no deeper than 32 levels');
-    expect(() => encodeBody(nested(32), 'data', 1)).toThrow('data is');
+    expect(() => encodeValue(nested(33))).toThrow('no deeper than 32 levels');
+    expect(() => encodeValue(nested(32), 'data', 1)).toThrow('data is');
     const circle: unknown[] = [];
     circle.push(circle);
-    expect(() => encodeBody(circle)).toThrow('no deeper than 32 levels');
+    expect(() => encodeValue(circle)).toThrow('no deeper than 32 levels');
     // A failure leaves nothing behind in the encoder.
     expect(back({ a: 1 })).toEqual({ a: 1 });
   });
