@@ -3,11 +3,11 @@
  */
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { SessionEvictedError } from '../core/session-errors.ts';
 import { type Connection, connect } from '../transport/client/connection.ts';
 import type { Session } from '../transport/client/session.ts';
-import { wholeNumber } from './arguments.ts';
+import { numeric } from './arguments.ts';
 import { startLossyProxy } from './lossy-proxy.ts';
 import { type ServerProcess, startServerProcess } from './server-process.ts';
 
@@ -22,7 +22,7 @@ const LOAD_SESSIONS = 64;
 export function demoCommand(): Command {
   return new Command('demo')
     .description('Show what sessile does, with a real server and real clients.')
-    .addOption(new Option('--seconds <count>', 'of load').default(3).argParser(wholeNumber))
+    .addOption(numeric('--seconds <count>', 'of load', 3))
     .action(async ({ seconds }: { seconds: number }) => {
       await showGuarantees();
       await showLoad(seconds);

@@ -1,7 +1,7 @@
 /**
  * `sessile ping`: whether a server answers, and how fast.
  */
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { connect } from '../transport/client/connection.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../transport/protocol.ts';
 import { numeric, option } from './arguments.ts';
@@ -19,7 +19,7 @@ export function pingCommand(): Command {
     .addOption(option('--host <address>', 'address of the server', DEFAULT_HOST))
     .addOption(numeric('--port <port>', 'its port', DEFAULT_PORT))
     .addOption(numeric('--timeout-ms <ms>', 'how long to wait for an answer', 5000))
-    .addOption(new Option('--count <count>', 'pings to send').default(3).argParser(Number))
+    .addOption(numeric('--count <count>', 'pings to send', 3))
     .action(ping);
 }
 

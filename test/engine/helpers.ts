@@ -3,6 +3,7 @@
  * the tables behind an engine. Everything comes from the built package.
  */
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { expect, onTestFinished } from 'vitest';
 import { Arena } from '../../dist/core/arena.js';
 import { checkInvariants } from '../../dist/core/invariants.js';
@@ -51,15 +52,35 @@ export function idsOfShard(engine: Engine, shard: number, count: number, from = 
   return ids;
 }
 
-/** What a promise rejects with; fails the test if it resolves. */
+/** What a promise rejects with; fails the test if it resolves, or if it does neither. */
 export async function failure(promise: Promise<unknown>): Promise<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = await promise;
-  } catch (error) {
-    return error as Record<string, unknown>;
-  }
-  throw new Error(`it should have been refused, but gave ${JSON.stringify(value)}`);
+  const { status, value } = await outcome(promise);
+  if (status === 'rejected') return value as Record<string, unknown>;
+  throw new Error(`it should have been refused, but gave ${inspect(value, { depth: 1 })}`);
+}
+
+/** What a promise resolves with; fails the test if it rejects, or if it does neither. */
+export async function success<T>(promise: Promise<T>): Promise<T> {
+  const { status, value } = await outcome(promise);
+  if (status === 'rejected') throw value;
+  return value as T;
+}
+
+async function outcome(promise: Promise<unknown>): Promise<{ status: string; value: unknown }> {
+  let found: { status: string; value: unknown } | undefined;
+  promise.then(
+    (value) => {
+      found = { status: 'resolved', value };
+    },
+    (value) => {
+      found = { status: 'rejected', value };
+    },
+  );
+  // Far more than what takes microseconds needs: only a lost answer takes so long.
+  const end = performance.now() + 3000;
+  await until(() => found !== undefined || performance.now() > end);
+  if (found === undefined) throw new Error('a promise was never settled: its answer is lost');
+  return found;
 }
 
 /** What a function throws; fails the test if it returns. */
@@ -70,7 +91,7 @@ export function thrown(run: () => unknown): Record<string, unknown> {
   } catch (error) {
     return error as Record<string, unknown>;
   }
-  throw new Error(`it should have been refused, but gave ${JSON.stringify(value)}`);
+  throw new Error(`it should have been refused, but gave ${inspect(value, { depth: 1 })}`);
 }
 
 /** Waits until a condition that other threads bring about holds. The test's own limit ends it. */
@@ -82,18 +103,6 @@ export async function until(condition: () => boolean): Promise<void> {
 export async function clockPast(ms: number): Promise<void> {
   const end = performance.now() + ms;
   await until(() => performance.now() > end);
-}
-
-/** Whether a promise settles at all: it is given two seconds, for what takes microseconds. */
-export async function settles(promise: Promise<unknown>): Promise<boolean> {
-  let settled = false;
-  const note = (): void => {
-    settled = true;
-  };
-  promise.then(note, note);
-  const end = performance.now() + 2000;
-  await until(() => settled || performance.now() > end);
-  return settled;
 }
 
 export function nextTurn(): Promise<void> {
@@ -144,4 +153,14 @@ export class Random {
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) % limit;
   }
+}
+
+/** Whether a function returns rather than throws. */
+export function isDone(run: () => unknown): boolean {
+  try {
+    run();
+  } catch {
+    return false;
+  }
+  return true;
 }

@@ -139,16 +139,16 @@ describe('others who ask for a request between begin and commit', () => {
     const begun = execute(view.begin(A, session, 1, 0, 'body'));
     const asked = engine.request(A, session, 1, 'echo', 'body');
     view.commit(begun, 'committed');
-    expect(await h.settles(asked)).toBe(true);
-    expect(await asked).toMatchObject({ body: 'committed', status: 'ok' });
+    expect(await h.success(asked)).toMatchObject({ body: 'committed', status: 'ok' });
   });
 
   test('an embedded caller is told when it is aborted', async () => {
     const { engine, view, session } = await start();
     const begun = execute(view.begin(A, session, 1, 0, 'body'));
-    const asked = engine.request(A, session, 1, 'echo', 'body').catch((error) => error);
+    const asked = engine.request(A, session, 1, 'echo', 'body');
     view.abort(begun);
-    expect(await h.settles(asked)).toBe(true);
+    expect(await h.failure(asked)).toMatchObject({ name: 'RefusedError' });
+    expect(view.begin(A, session, 1)).toMatchObject({ verdict: 'execute' });
   });
 
   test('a TCP client gets the reply when it is committed, whoever else asks', async () => {
@@ -162,8 +162,7 @@ describe('others who ask for a request between begin and commit', () => {
       await connection.ping();
       expect(view.begin(A, client.session, 1, 0, 'body')).toEqual({ verdict: 'in_flight' });
       view.commit(begun, 'committed');
-      expect(await h.settles(asked)).toBe(true);
-      expect(await asked).toBe('committed');
+      expect(await h.success(asked)).toBe('committed');
     } finally {
       await connection.close();
       await server.stop();

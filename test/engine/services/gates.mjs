@@ -114,6 +114,14 @@ export default {
         void late();
       },
     },
+    countAndWait: {
+      number: 13,
+      async execute(context) {
+        const name = context.bodyValue();
+        count(context);
+        await gate(name);
+      },
+    },
     waitKeeping: {
       number: 12,
       async execute(context) {

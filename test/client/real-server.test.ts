@@ -1,0 +1,112 @@
+/**
+ * The client against a real server process: killed and started again, connections cut between a
+ * request and its reply, registers whose answer was lost.
+ */
+import { afterEach, describe, expect, test } from 'vitest';
+import { type LossyProxy, startLossyProxy } from '../../dist/cli/lossy-proxy.js';
+import { type ServerProcess, startServerProcess } from '../../dist/cli/server-process.js';
+import { SessionEvictedError } from '../../dist/core/session-errors.js';
+import { type Connection, connect } from '../../dist/transport/client/connection.js';
+
+const cleanUps: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+async function start(args: readonly string[] = []): Promise<ServerProcess> {
+  const server = await startServerProcess(args);
+  cleanUps.push(() => server.stop());
+  return server;
+}
+
+async function startProxy(server: ServerProcess): Promise<LossyProxy> {
+  const proxy = await startLossyProxy(server.host, server.port);
+  cleanUps.push(() => proxy.stop());
+  return proxy;
+}
+
+async function client(port: number): Promise<Connection> {
+  const connection = await connect({ port, reconnectMinMs: 1, reconnectMaxMs: 20 });
+  cleanUps.push(() => connection.close());
+  return connection;
+}
+
+async function kill(server: ServerProcess): Promise<void> {
+  const exited = new Promise((resolve) => server.process.once('exit', resolve));
+  server.process.kill('SIGKILL');
+  await exited;
+}
+
+describe('a server that is killed and started again', () => {
+  test('ends its sessions with a typed error and serves new ones on the same connection', async () => {
+    const first = await start();
+    const connection = await client(first.port);
+    const session = await connection.session();
+    await session.request('put', { before: true });
+    await kill(first);
+    await start(['--port', String(first.port)]);
+
+    const error = await session.request('get').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(SessionEvictedError);
+    expect((error as SessionEvictedError).reason).toBe('no_session');
+    expect(session.state).toBe('evicted');
+
+    const next = await connection.session({ id: session.id });
+    expect(next.resumed).toBe(false);
+    expect(next.session).toBeGreaterThan(session.session);
+    expect(await next.request('get')).toEqual([0, {}]);
+  });
+
+  test('gets a register that waited for it', async () => {
+    const first = await start();
+    const connection = await client(first.port);
+    await kill(first);
+    const registering = connection.session();
+    await start(['--port', String(first.port)]);
+    expect((await registering).state).toBe('active');
+  });
+});
+
+describe.each(['direct', 'worker'])('a connection cut between request and reply, run %s', (run) => {
+  test('executes each request once, however often its answer is lost', async () => {
+    const server = await start(['--run', run]);
+    const proxy = await startProxy(server);
+    const connection = await client(proxy.port);
+    const session = await connection.session();
+    for (let version = 1; version <= 20; version++) {
+      const lost = proxy.loseNextAnswer();
+      const requested = session.request('put', { version });
+      await lost;
+      expect(await requested).toBe(version);
+    }
+    expect(await session.request('get')).toEqual([20, { version: 20 }]);
+    expect(session.lastRequest).toBe(21);
+  });
+
+  test('resumes the session of a register whose answer was lost', async () => {
+    const server = await start(['--run', run, '--sessions-max', '2']);
+    const witness = await client(server.port);
+    const other = await witness.session();
+    const proxy = await startProxy(server);
+    const connection = await client(proxy.port);
+    const lost = proxy.loseNextAnswer();
+    const registering = connection.session();
+    await lost;
+    const session = await registering;
+    expect(session.resumed).toBe(true);
+    expect(await session.request('put', {})).toBe(1);
+    // A second session would have evicted this one.
+    expect(await other.request('echo', 'still here')).toBe('still here');
+  });
+});
+
+test('a client whose session was evicted is told at once and its next request fails', async () => {
+  const server = await start(['--sessions-max', '1']);
+  const connection = await client(server.port);
+  const session = await connection.session();
+  const evicted = new Promise((resolve) => session.once('state', resolve));
+  await connection.session();
+  expect(await evicted).toBe('evicted');
+  await expect(session.request('get')).rejects.toBeInstanceOf(SessionEvictedError);
+});
