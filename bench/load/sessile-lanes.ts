@@ -14,11 +14,11 @@ const OPERATION_NUMBERS: Record<Operation, number> = { echo: 0, put: 2 };
 
 const ID_BYTES = 16;
 const HEADER_BYTES = 5;
-// A frame: length, array and kind, id, then session and request as 5-byte integers.
+// A frame: length, array and kind, id, then session in 9 and request in 5 bytes.
 const ID_AT = HEADER_BYTES + 2 + 2;
 const LANE_AT = ID_AT + ID_BYTES - 4;
 const SESSION_AT = ID_AT + ID_BYTES + 1;
-const REQUEST_AT = SESSION_AT + 5;
+const REQUEST_AT = SESSION_AT + 9;
 const OPERATION_AT = REQUEST_AT + 4;
 
 /** A reply's array header and kind, and its id's header, as one big-endian word. */
@@ -26,13 +26,14 @@ const REPLY_HEAD = 0x96000000 | (ToClient.REPLY << 16) | 0xc410;
 const STATUS_OK = Status.OK;
 
 const packr = new Packr({ useRecords: false });
-const unpackr = new Unpackr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
 
 export class SessileLanes implements Lanes {
   readonly frameBytes: number;
   readonly #ids: Buffer[];
   readonly #operation: Operation;
-  readonly #sessions: Uint32Array;
+  readonly #sessionsHigh: Uint32Array;
+  readonly #sessionsLow: Uint32Array;
   readonly #requests: Uint32Array;
   readonly #body: Buffer;
   #view = new DataView(new ArrayBuffer(0));
@@ -41,7 +42,8 @@ export class SessileLanes implements Lanes {
   constructor(connection: number, lanes: number, operation: Operation) {
     this.#operation = operation;
     this.#ids = Array.from({ length: lanes }, (_, lane) => idOf(connection, lane));
-    this.#sessions = new Uint32Array(lanes);
+    this.#sessionsHigh = new Uint32Array(lanes);
+    this.#sessionsLow = new Uint32Array(lanes);
     this.#requests = new Uint32Array(lanes);
     const payload = Buffer.alloc(PAYLOAD_BYTES, 'x');
     this.#body = packr.pack(operation === 'put' ? { value: payload } : payload);
@@ -80,7 +82,7 @@ export class SessileLanes implements Lanes {
     frame.writeUInt32BE(this.frameBytes - HEADER_BYTES, 1);
     frame.set([0x96, ToServer.REQUEST, 0xc4, ID_BYTES], HEADER_BYTES);
     this.#ids[0].copy(frame, ID_AT);
-    frame[SESSION_AT - 1] = 0xce;
+    frame[SESSION_AT - 1] = 0xcf;
     frame[REQUEST_AT - 1] = 0xce;
     frame[OPERATION_AT] = OPERATION_NUMBERS[this.#operation];
     this.#body.copy(frame, OPERATION_AT + 1);
@@ -92,7 +94,8 @@ export class SessileLanes implements Lanes {
   patch(at: number, lane: number): void {
     const view = this.#view;
     view.setUint32(at + LANE_AT, lane);
-    view.setUint32(at + SESSION_AT, this.#sessions[lane]);
+    view.setUint32(at + SESSION_AT, this.#sessionsHigh[lane]);
+    view.setUint32(at + SESSION_AT + 4, this.#sessionsLow[lane]);
     view.setUint32(at + REQUEST_AT, ++this.#requests[lane]);
   }
 
@@ -111,7 +114,9 @@ export class SessileLanes implements Lanes {
 
   #registered(fields: unknown[]): void {
     const lane = (fields[1] as Buffer).readUInt32BE(ID_BYTES - 4);
-    this.#sessions[lane] = fields[2] as number;
+    const session = fields[2] as number;
+    this.#sessionsHigh[lane] = session / 2 ** 32;
+    this.#sessionsLow[lane] = session;
     this.#requests[lane] = fields[3] as number;
   }
 }

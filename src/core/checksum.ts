@@ -20,7 +20,7 @@ export function checksumMessage(m: Message): void {
     low ^= Math.imul(word, 0xcc9e2d51);
     low = Math.imul((low << 13) | (low >>> 19), 0x1b873593);
     high ^= Math.imul(word, 0xa1e38b93);
-    high = Math.imul((high << 17) | (high >>> 15), 0x239b961b) + low;
+    high = (Math.imul((high << 17) | (high >>> 15), 0x239b961b) + low) | 0;
   }
   m.checksumLow = finish(low ^ m.bodyLength);
   m.checksumHigh = finish(high + Math.imul(m.bodyLength, 0x9e3779b1));

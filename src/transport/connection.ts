@@ -84,10 +84,14 @@ export class Connection implements AnswerSink {
     if (this.#isClosing) return;
     this.#output.reserve(answerBytesMax(a.bodyLength));
     writeAnswer(this.#output.writer, a);
-    if (!this.#inBatch && !this.isDirty) {
-      this.isDirty = true;
-      this.#host.dirty(this);
-    }
+    if (!this.#inBatch) this.#defer();
+  }
+
+  /** Has the output sent at the end of this turn, together with that of other connections. */
+  #defer(): void {
+    if (this.isDirty) return;
+    this.isDirty = true;
+    this.#host.dirty(this);
   }
 
   /** Sends what was written, and stops reading from a client that does not read. */
@@ -156,7 +160,7 @@ export class Connection implements AnswerSink {
     }
     router.end();
     this.#inBatch = false;
-    this.flush();
+    this.#defer();
     if (this.#isClosing) return;
     if (step === Step.BLOCKED) this.#block();
     else if (step === Step.STALLED) this.#stall();
