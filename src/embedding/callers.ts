@@ -5,6 +5,7 @@
  * The engine answers whoever asked last for a request in execution. Callers who asked for the same
  * request before get that answer too.
  */
+import { checksumMessage } from '../core/checksum.ts';
 import type { ClientId } from '../core/client-id.ts';
 import { ErrorCode } from '../core/codes.ts';
 import type { SessileError } from '../core/errors.ts';
@@ -55,6 +56,8 @@ class Caller implements AnswerSink {
   asksTheSameAs(other: Caller): boolean {
     const m = this.message;
     const n = other.message;
+    checksumMessage(m);
+    checksumMessage(n);
     return m.checksumLow === n.checksumLow && m.checksumHigh === n.checksumHigh;
   }
 

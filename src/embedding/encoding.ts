@@ -1,7 +1,6 @@
 /**
  * How embedded callers' ids, numbers and values become messages, and answers become results.
  */
-import { checksumMessage } from '../core/checksum.ts';
 import { type ClientId, clientIdBytes, clientIdText } from '../core/client-id.ts';
 import {
   ERROR_MESSAGES,
@@ -61,7 +60,7 @@ export function operationNumber(checked: CheckedService, operation: string | num
   throw refusal(ErrorCode.UNKNOWN_OPERATION, { operation });
 }
 
-/** Encodes a body into the message's own memory of `bodyBytesMax`, and fills in the checksum. */
+/** Encodes a body into the message's own memory. */
 export function setBody(m: Message, body: unknown, bodyBytesMax: number): void {
   const encoded = encodeValue(body);
   const length = encoded.byteLength;
@@ -77,7 +76,6 @@ export function setBody(m: Message, body: unknown, bodyBytesMax: number): void {
   m.bodyLength = length;
   if (words > 0) m.bodyWords[words - 1] = 0;
   m.bodyBytes.set(encoded);
-  checksumMessage(m);
 }
 
 function decodeBody(a: Answer): unknown {

@@ -2,6 +2,7 @@
  * Two-phase requests of an embedding caller: `begin`, work anywhere, then `commit` or `abort`. Any
  * view of the same engine may finish what another began.
  */
+import { checksumMessage } from '../core/checksum.ts';
 import {
   ERROR_NAMES,
   type ErrorName,
@@ -55,6 +56,7 @@ export class TwoPhase {
 
   #begin(shard: ViewShard, m: Message): Begun {
     const { table } = shard;
+    checksumMessage(m);
     const verdict = table.begin(m);
     const { slot } = table;
     if (verdict === Verdict.EXECUTE) {

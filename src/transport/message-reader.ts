@@ -3,7 +3,6 @@
  * in the cursor; one that is well-formed but cannot be served leaves an error to answer with.
  */
 
-import { checksumMessage } from '../core/checksum.ts';
 import { ErrorCode } from '../core/codes.ts';
 import { REQUEST_NUMBER_MAX, TTL_MS_MAX, TTL_NEVER } from '../core/limits.ts';
 import { Kind, Message, RegisterFlag } from '../core/message.ts';
@@ -229,7 +228,6 @@ export class MessageReader {
     }
     this.#copy(start, length);
     m.bodyLength = length;
-    checksumMessage(m);
     return Read.OK;
   }
 

@@ -3,6 +3,7 @@
  * shard's owner word runs it, so the same code serves worker, front end and embedding thread.
  */
 
+import { checksumMessage } from '../core/checksum.ts';
 import { clientIdText } from '../core/client-id.ts';
 import {
   Admission,
@@ -85,6 +86,7 @@ export class Executor {
 
   #request(m: Message): void {
     const table = this.table;
+    checksumMessage(m);
     const verdict = table.begin(m);
     if (verdict === Verdict.EXECUTE) {
       const operation = this.#checked.byNumber[m.operation];

@@ -23,8 +23,8 @@ export const RING_WORDS_MIN = 2 ** 18;
 /** The longest ring, in words: an Int32Array of 1 GiB. Larger payloads are refused at start. */
 export const RING_WORDS_MAX = 2 ** 28;
 
-/** Empty polls before a worker sleeps: it yields to its event loop between two. */
-export const IDLE_POLLS_MAX = 4;
+/** A worker that finds nothing polls on for so long before it sleeps: about four wake-ups' cost. */
+export const IDLE_POLL_MS = 0.1;
 
 /** The longest sleep: nothing depends on it, it only bounds how late a timeout is noticed. */
 export const SLEEP_MS = 50;

@@ -3,7 +3,7 @@
  * follows. Reading a record leaves the body where it is, in the ring.
  *
  *     message: header (2) │ front end, token, hash, id (4), session (2), request, operation,
- *              checksum (2), flags, ttl, limit (f64), body length, spare │ body
+ *              flags, ttl, body length, limit (f64) │ body
  *     answer:  header (2) │ front end, token, of, id (4), session (2), request, code, again, ttl,
  *              body length │ body
  */
@@ -13,7 +13,7 @@ import type { Kind, Message } from '../core/message.ts';
 import type { Answer, AnswerKind } from './answer.ts';
 import type { Ring } from './ring.ts';
 
-const MESSAGE_WORDS = 22;
+const MESSAGE_WORDS = 18;
 const ANSWER_WORDS = 16;
 
 /** Words of a message's record with a body of `bodyBytes`. */
@@ -41,12 +41,10 @@ export function pushMessage(ring: Ring, m: Message): boolean {
   words[at + 10] = m.sessionHigh;
   words[at + 11] = m.request;
   words[at + 12] = m.operation;
-  words[at + 13] = m.checksumLow;
-  words[at + 14] = m.checksumHigh;
-  words[at + 15] = m.flags;
-  words[at + 16] = m.ttlMs;
-  words[at + 17] = m.bodyLength;
-  ring.floats[(at + 18) >> 1] = m.limitMs;
+  words[at + 13] = m.flags;
+  words[at + 14] = m.ttlMs;
+  words[at + 15] = m.bodyLength;
+  ring.floats[(at + 16) >> 1] = m.limitMs;
   copyWords(m.bodyWords, m.bodyWord, words, at + MESSAGE_WORDS, m.bodyLength);
   ring.push(at);
   return true;
@@ -67,12 +65,10 @@ export function readMessage(ring: Ring, at: number, m: Message): void {
   m.sessionHigh = words[at + 10];
   m.request = words[at + 11];
   m.operation = words[at + 12];
-  m.checksumLow = words[at + 13];
-  m.checksumHigh = words[at + 14];
-  m.flags = words[at + 15];
-  m.ttlMs = words[at + 16];
-  m.bodyLength = words[at + 17];
-  m.limitMs = ring.floats[(at + 18) >> 1];
+  m.flags = words[at + 13];
+  m.ttlMs = words[at + 14];
+  m.bodyLength = words[at + 15];
+  m.limitMs = ring.floats[(at + 16) >> 1];
   m.bodyWords = words;
   m.bodyBytes = ring.bytes;
   m.bodyWord = at + MESSAGE_WORDS;

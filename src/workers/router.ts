@@ -93,7 +93,7 @@ export class Router implements Dispatcher {
   begin(backlog: number): void {
     this.clock.read();
     const { run, cores } = this.#options;
-    this.#directNow = run === 'direct' || cores <= 2 || backlog <= DIRECT_BACKLOG_MAX;
+    this.#directNow = run === 'direct' || cores === 1 || backlog <= DIRECT_BACKLOG_MAX;
     if (!this.#hasWorkers) this.#directNow = true;
   }
 

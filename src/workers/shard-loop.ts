@@ -13,7 +13,7 @@ import { Ran } from './dispatch.ts';
 import { Doorbell } from './doorbell.ts';
 import { Executions } from './executions.ts';
 import { Executor } from './executor.ts';
-import { BATCH_MESSAGES_MAX, IDLE_POLLS_MAX, SLEEP_MS } from './limits.ts';
+import { BATCH_MESSAGES_MAX, IDLE_POLL_MS, SLEEP_MS } from './limits.ts';
 import { Outboxes } from './outboxes.ts';
 import { ownerOf, release, tryAcquire } from './owner.ts';
 import { readMessage } from './records.ts';
@@ -73,13 +73,12 @@ export class ShardLoop {
 
   /** Runs until the engine stops and the rings are empty. */
   async run(): Promise<void> {
-    let idlePolls = 0;
+    let busyUntil = 0;
     for (;;) {
       const polled = this.#poll();
-      if (polled !== Polled.IDLE) idlePolls = 0;
+      if (polled !== Polled.IDLE) busyUntil = performance.now() + IDLE_POLL_MS;
       else if (this.#executions.owed === 0 && Atomics.load(this.#stopping, 0) === 1) return;
-      else idlePolls += 1;
-      if (idlePolls < IDLE_POLLS_MAX) await nextTurn();
+      if (polled !== Polled.IDLE || performance.now() < busyUntil) await nextTurn();
       else await this.#sleep();
     }
   }

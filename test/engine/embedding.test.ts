@@ -85,7 +85,7 @@ describe.each(WAYS)('an engine with $shards shards, run $run', (way) => {
     await h.checkTables(engine);
   });
 
-  test('refuses unknown operations and long bodies, and keeps data when a reply is too long', async () => {
+  test('refuses unknown operations and long bodies; keeps data when new is too long', async () => {
     const engine = await h.startEngine({ ...way, bodyBytesMax: 200, dataBytesMax: 64 });
     const { session } = await engine.register(A);
     await engine.request(A, session, 1, 'put', { kept: true });

@@ -172,3 +172,16 @@ test.each(WAYS)('registers of %j fight for the only place, and each gets it once
   expect(engine.sessions).toBe(1);
   await h.checkTables(engine);
 });
+
+test.each(['evict', 'reject'] as const)(
+  'an expired session gives its place before a live one, whatever its age, on full %s',
+  async (onFull) => {
+    const engine = await h.startEngine({ shards: 0, sessionsMax: 2, onFull });
+    const old = await engine.register(h.id(1));
+    await engine.register(h.id(2), { ttlMs: 1 });
+    await h.clockPast(5);
+    expect(await h.success(engine.register(h.id(3)))).toMatchObject({ resumed: false });
+    const reply = engine.request(h.id(1), old.session, 1, 'echo');
+    expect(await h.success(reply)).toMatchObject({ status: 'ok' });
+  },
+);

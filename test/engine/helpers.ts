@@ -11,8 +11,8 @@ import { Ledger } from '../../dist/core/ledger.js';
 import { Message } from '../../dist/core/message.js';
 import { SessionTable } from '../../dist/core/session-table.js';
 import { setId } from '../../dist/embedding/encoding.js';
-import { Engine } from '../../dist/engine.js';
 import type { EngineOptions } from '../../dist/embedding/options.js';
+import { Engine } from '../../dist/engine.js';
 
 /** The word of an arena that names who runs the shard. */
 const OWNER_WORD = 32;

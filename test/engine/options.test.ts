@@ -1,8 +1,8 @@
 /** Options that are wrong: each is refused by its name and with the value that was given. */
 import { describe, expect, test } from 'vitest';
 import { RUNNERS_MAX, SHARDS_MAX } from '../../dist/core/limits.js';
-import { Engine } from '../../dist/engine.js';
 import type { EngineOptions } from '../../dist/embedding/options.js';
+import { Engine } from '../../dist/engine.js';
 import { serve } from '../../dist/serve.js';
 import * as h from './helpers.ts';
 
@@ -43,10 +43,13 @@ describe('an engine does not start', () => {
     expect(error.message).toContain(option);
   });
 
-  test.each([42, true, Symbol('service')])('when service is %s, which is no service', async (value) => {
-    const error = await h.failure(Engine.start({ shards: 0, service: value as never }));
-    expect(error).toMatchObject({ name: 'InvalidOptionError', option: 'service' });
-  });
+  test.each([42, true, Symbol('service')])(
+    'when service is %s, which is no service',
+    async (value) => {
+      const error = await h.failure(Engine.start({ shards: 0, service: value as never }));
+      expect(error).toMatchObject({ name: 'InvalidOptionError', option: 'service' });
+    },
+  );
 
   test('when the service is an object and there are workers', async () => {
     const error = await h.failure(Engine.start({ shards: 1, service: none }));

@@ -29,7 +29,10 @@ describe('a service does not start', () => {
     ['service.operations.a.execute', { name: 'x', operations: { a: { number: 0 } } }],
     ['service.operations.a.execute', { name: 'x', operations: { a: null } }],
     ['service.operations.a.number', { name: 'x', operations: { a: { ...operation, number: -1 } } }],
-    ['service.operations.a.number', { name: 'x', operations: { a: { ...operation, number: 256 } } }],
+    [
+      'service.operations.a.number',
+      { name: 'x', operations: { a: { ...operation, number: 256 } } },
+    ],
     ['service.operations.a.number', { name: 'x', operations: { a: { execute: () => {} } } }],
     ['service.operations.b.number', { name: 'x', operations: { a: operation, b: operation } }],
     ['service.opened', { name: 'x', operations: {}, opened: 'no function' }],
@@ -121,7 +124,10 @@ test('a hook that throws anything harms nobody', async () => {
 
 test('a hook whose promise rejects does not end its worker', async () => {
   const text = "({ name: 'x', operations: {}, async opened() { throw new Error('hook'); } })";
-  const engine = await h.startEngine({ shards: 1, service: `data:text/javascript,export default ${text}` });
+  const engine = await h.startEngine({
+    shards: 1,
+    service: `data:text/javascript,export default ${text}`,
+  });
   await engine.register(A);
   const [before] = engine.threads.map(({ threadId }) => threadId);
   for (let n = 2; n < 20; n++) await engine.register(h.id(n));
@@ -137,7 +143,11 @@ test('whatever an operation throws becomes a failed reply', async () => {
     0,
     Symbol('x'),
     Object.create(null),
-    { toString: () => { throw new Error('no text'); } },
+    {
+      toString: () => {
+        throw new Error('no text');
+      },
+    },
     Object.assign(new Error(), { message: 5 }),
     Object.assign(new Error(), { message: undefined }),
   ];
@@ -165,7 +175,7 @@ test('whatever an operation throws becomes a failed reply', async () => {
 });
 
 test('whatever a promise rejects with becomes a failed reply', async () => {
-  const values: unknown[] = ['text', undefined, Symbol('x'), { then: 5 }];
+  const values: unknown[] = ['text', undefined, Symbol('x'), { text: 5 }];
   const service = serviceOf({ later: (c) => Promise.reject(values[c.bodyValue<number>()]) });
   const engine = await h.startEngine({ shards: 0, service });
   for (const [i] of values.entries()) {
@@ -177,9 +187,15 @@ test('whatever a promise rejects with becomes a failed reply', async () => {
   }
 });
 
-test('a portable service that returns a promise fails, and its promise is of no concern', async () => {
+test('a portable service that returns a promise fails, whatever becomes of it', async () => {
   const service = serviceOf(
-    { later: async () => {}, reject: async () => { throw new Error('late'); }, ok: () => {} },
+    {
+      later: async () => {},
+      reject: async () => {
+        throw new Error('late');
+      },
+      ok: () => {},
+    },
     { portable: true },
   );
   const engine = await h.startEngine({ shards: 0, service });

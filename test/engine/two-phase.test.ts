@@ -1,8 +1,8 @@
 /** Requests in two phases: begin, work anywhere, then commit or abort. */
 import { describe, expect, test } from 'vitest';
 import type { Begun, EngineView } from '../../dist/index.js';
-import { connect } from '../../dist/transport/client/connection.js';
 import { serve } from '../../dist/serve.js';
+import { connect } from '../../dist/transport/client/connection.js';
 import * as h from './helpers.ts';
 
 const A = h.id(1);
@@ -77,7 +77,7 @@ describe.each([0, 2])('on %i shards', (shards) => {
     expect(view.begin(A, session, 1)).toMatchObject({ reply: { body: null, status: 'ok' } });
   });
 
-  test('a session is pinned between begin and commit: never evicted, closed or expired', async () => {
+  test('a session between begin and commit is never evicted, closed or expired', async () => {
     const { engine, view, session } = await start({ shards, sessionsMax: 1, ttlMs: 5 });
     const begun = execute(view.begin(A, session, 1));
     await h.clockPast(10);

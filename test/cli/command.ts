@@ -1,0 +1,63 @@
+/** The real command in a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export class Command {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  readonly #firstLine: Promise<string>;
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env.PATH, ...env },
+    });
+    this.child = child;
+    onTestFinished(() => {
+      child.kill('SIGKILL');
+    });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (chunk) => {
+      out += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      err += chunk;
+    });
+    const lines = createInterface({ input: child.stdout });
+    this.#firstLine = new Promise((resolve) => {
+      lines.once('line', resolve);
+      lines.once('close', () => resolve(''));
+    });
+    this.ended = once(child, 'close').then(([code, signal]) => ({ code, signal, out, err }));
+  }
+
+  /** The port of a server, from the first line that it writes. */
+  async port(): Promise<number> {
+    const line = await this.#firstLine;
+    const port = /^listening on 127\.0\.0\.1:(\d+)$/.exec(line)?.[1];
+    if (port === undefined) throw new Error(`unexpected first line ${line}`);
+    return Number(port);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+}
+
+/** Runs the command to its end. */
+export function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+  return new Command(args, env).ended;
+}
