@@ -23,6 +23,7 @@ import type { EngineTicket, Registered, RegisterOptions, Reply } from './embeddi
 import { EngineView } from './embedding/view.ts';
 import { loadService } from './services/load.ts';
 import { type CheckedService, checkService } from './services/service.ts';
+import { STOP_TIMEOUT_MS } from './workers/limits.ts';
 import { ShardPool } from './workers/pool.ts';
 import { Router } from './workers/router.ts';
 import { createShardMemory, type ShardMemory } from './workers/shard-memory.ts';
@@ -117,9 +118,12 @@ export class Engine {
    */
   view(): EngineView {
     const runner = this.#takeRunner();
-    return new EngineView(this.memory, this.checked, runner, this.options.evicts, () =>
-      this.#runners.push(runner),
-    );
+    // Evictions by the view are pushed to TCP clients through the ring that the router reads.
+    this.router.listen();
+    return new EngineView(this.memory, this.checked, runner, this.options.evicts, {
+      closed: () => this.#runners.push(runner),
+      relieve: () => this.#relieve(),
+    });
   }
 
   /**
@@ -131,8 +135,7 @@ export class Engine {
     const { port1, port2 } = new MessageChannel();
     this.router.listen();
     port1.on('close', () => {
-      reclaim(this.router, runner);
-      this.#runners.push(runner);
+      void reclaim(this.router, runner).then(() => this.#runners.push(runner));
     });
     port1.unref();
     const { memory } = this;
@@ -162,10 +165,17 @@ export class Engine {
   }
 
   async #stop(): Promise<void> {
+    const deadline = performance.now() + STOP_TIMEOUT_MS;
+    while (!this.router.isIdle() && performance.now() < deadline) await nextTurn();
     await this.#pool?.stop();
     this.router.poll();
     this.#callers.stop();
     this.router.stop();
+  }
+
+  /** A view of this thread waits: its answers for front ends may have nobody else to read them. */
+  #relieve(): void {
+    this.router.poll();
   }
 
   #takeRunner(): number {
@@ -179,6 +189,10 @@ export class Engine {
     this.#callers.stop();
     this.#onFailure?.(error);
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(setImmediate);
 }
 
 function startTables(memory: ShardMemory, runner: number): void {

@@ -96,7 +96,8 @@ async function showLoad(seconds: number): Promise<void> {
   say(`   for ${seconds} s, from this one client process (${cores} cores)`);
   try {
     const requests = await load(server, seconds);
-    say(`   ${requests} requests: ${Math.round(requests / seconds)} a second`);
+    const rate = seconds > 0 ? `: ${Math.round(requests / seconds)} a second` : '';
+    say(`   ${requests} requests${rate}`);
     say('   (this client makes objects and promises; bench/ measures the server itself)');
   } finally {
     await server.stop();

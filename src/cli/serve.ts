@@ -11,6 +11,13 @@ import { numeric, option, wholeNumber } from './arguments.ts';
 /** Exit code when the engine can no longer serve (EX_SOFTWARE of sysexits.h). */
 const EXIT_FAILED = 70;
 
+/** Commander turns null into an empty text, so never stays a word until it is used. */
+const NEVER = 'never';
+
+interface CommandOptions extends Omit<ServeOptions, 'ttlMs'> {
+  readonly ttlMs: number | typeof NEVER;
+}
+
 export function serveCommand(): Command {
   return new Command('serve')
     .description('Run a server for TCP clients.')
@@ -51,8 +58,13 @@ export function serveCommand(): Command {
     .action(run);
 }
 
-async function run(options: ServeOptions): Promise<void> {
-  const server = await serve(options);
+async function run(options: CommandOptions): Promise<void> {
+  const { ttlMs } = options;
+  const server = await serve({ ...options, ttlMs: ttlMs === NEVER ? null : ttlMs });
+  // Before the first line is printed: whoever waits for it may send a signal at once.
+  const stop = stopOnce(server);
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
   const { host, port } = server.address;
   process.stdout.write(`listening on ${host}:${port}\n`);
   process.stdout.write('sessions are kept in memory only: they end with this process\n');
@@ -61,9 +73,6 @@ async function run(options: ServeOptions): Promise<void> {
     process.exitCode = EXIT_FAILED;
     void server.stop();
   });
-  const stop = stopOnce(server);
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
 }
 
 /** The first signal stops gracefully; a second one at once. */
@@ -83,5 +92,5 @@ function ttlOption(): Option {
   return new Option('--ttl-ms <ms>', 'how long an idle session lives, or never')
     .default(DEFAULTS.ttlMs)
     .env('SESSILE_TTL_MS')
-    .argParser((text) => (text === 'never' ? null : wholeNumber(text)));
+    .argParser((text) => (text === NEVER ? NEVER : wholeNumber(text)));
 }

@@ -80,12 +80,12 @@ export class Arena {
 
 /** Reserves a shard's memory. Throws `InvalidOptionError` when it would pass `ARENA_BYTES_MAX`. */
 export function createArena(config: ArenaConfig): Arena {
-  assert(config.slots >= 1 && config.slots <= SLOTS_MAX, 'slots are within their limit');
+  assert(config.slots >= 1, 'a table has at least one slot');
   const indexEntries = powerOfTwoFrom(config.slots * 2);
   const endedEntries = Math.min(powerOfTwoFrom(config.slots), ENDED_ENTRIES_MAX);
   const { slots, dataBytesMax, replyBytesMax } = config;
   const regions = regionsOf(slots, indexEntries, endedEntries, dataBytesMax, replyBytesMax);
-  if (regions.totalBytes > ARENA_BYTES_MAX) {
+  if (regions.totalBytes > ARENA_BYTES_MAX || slots > SLOTS_MAX) {
     throw new InvalidOptionError(
       'sessionsMax',
       slots,

@@ -33,6 +33,7 @@ export class InvalidOptionError extends SessileError {
 
 function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
   if (typeof value === 'object' && value !== null)
     return `a ${value.constructor?.name ?? 'object'}`;
   return String(value);

@@ -15,7 +15,7 @@
  *     14  reply length                 27  generation
  *     15  connection token             28  in execution: the request's checksum (2), or
  *                                          a call's correlation
- *                                      30  spare (2)
+ *                                      30  number of the execution
  *
  *     order entry, 16 bytes: previous slot, next slot, commit time (f64)
  *     index entry, 8 bytes: hash, slot + 1 (0 = empty)
@@ -54,6 +54,8 @@ export const enum Row {
   GENERATION = 27,
   EXECUTING_LOW = 28,
   EXECUTING_HIGH = 29,
+  /** Which execution it is: differs from all others of the slot and of its successors. */
+  PIN = 30,
 }
 
 /** The flags word: single bits in its first byte, and three bytes of their own, see `RowByte`. */
@@ -103,6 +105,12 @@ export const enum Header {
   EXECUTING = 65,
   FREE_HEAD = 66,
   HIGH_WATER = 67,
+  /** How often a session was pinned, as an Int32 that wraps. */
+  PINS = 74,
+  /** The answer that a settled promise owes: its slot + 1, and the commits before its own (f64). */
+  OWED_SLOT = 76,
+  OWED_CALL = 77,
+  OWED_COMMITS = 78,
   /** f64: the number of the last commit, its time, and the bound last told to the ledger. */
   COMMITS = 68,
   COMMIT_TIME = 70,

@@ -12,8 +12,8 @@ export const SLOTS_MAX = 2 ** 26;
 /** Sessions over all shards: what 256 shards of 2^26 slots could hold, and still an Int32. */
 export const SESSIONS_MAX = 2 ** 30;
 
-/** Shards of one engine: more than the cores of any machine this runs on. */
-export const SHARDS_MAX = 256;
+/** Shards of one engine: more than most machines have cores, and half of the runner numbers. */
+export const SHARDS_MAX = 128;
 
 /** Payload regions: 16 MiB keeps a reply's length within 24 bits and a copy under 10 ms. */
 export const PAYLOAD_BYTES_MAX = 2 ** 24;

@@ -9,7 +9,7 @@ import { assert } from './assert.ts';
 import { Header, Row, RowByte, RowFlag } from './layout.ts';
 import type { SessionTable } from './session-table.ts';
 
-/** What was in execution on the dead runner: its number was not consumed. */
+/** What was in execution on the dead runner. It is still pinned, and its number not consumed. */
 export interface AbandonedRequest {
   readonly slot: number;
   /** The correlation, if it was a call that executed and no request. */
@@ -19,8 +19,8 @@ export interface AbandonedRequest {
 }
 
 /**
- * Rebuilds the table and unpins what the dead runner was executing; requests that other runners
- * execute stay pinned. Returns the unpinned ones, so that their clients can be told.
+ * Rebuilds the table. Returns what the dead runner was executing, for the caller to commit or
+ * abort: until then it stays pinned, so that a successor that dies too leaves it to the next.
  */
 export function rebuild(table: SessionTable, deadRunner: number): AbandonedRequest[] {
   const { words, floats } = table.arena;
@@ -41,12 +41,8 @@ export function rebuild(table: SessionTable, deadRunner: number): AbandonedReque
     }
     live.push(slot);
     if ((flags & RowFlag.EXECUTING) === 0) continue;
-    if (((flags >>> RowByte.RUNNER) & RowByte.MASK) !== deadRunner) {
-      executing += 1;
-      continue;
-    }
-    words[row + Row.FLAGS] =
-      flags & ~(RowFlag.EXECUTING | RowFlag.CALL | (RowByte.MASK << RowByte.RUNNER));
+    executing += 1;
+    if (((flags >>> RowByte.RUNNER) & RowByte.MASK) !== deadRunner) continue;
     const frontEnd = (flags >>> RowByte.FRONT_END) & RowByte.MASK;
     const call = (flags & RowFlag.CALL) !== 0 ? words[row + Row.EXECUTING_LOW] : undefined;
     abandoned.push({ slot, call, frontEnd, token: words[row + Row.TOKEN] });

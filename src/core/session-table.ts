@@ -193,6 +193,8 @@ export class SessionTable {
       (isCall ? RowFlag.EXECUTING | RowFlag.CALL : RowFlag.EXECUTING) |
       (m.frontEnd << RowByte.FRONT_END) |
       (this.runner << RowByte.RUNNER);
+    words[Header.PINS] = (words[Header.PINS] + 1) | 0;
+    words[row + Row.PIN] = words[Header.PINS];
     words[Header.EXECUTING] += 1;
   }
 
@@ -205,7 +207,8 @@ export class SessionTable {
     ) {
       return this.#error(ErrorCode.REQUEST_IN_FLIGHT);
     }
-    this.#setRoute(row, m);
+    // A caller that has no address cannot be answered later, and takes nobody's answer away.
+    if (m.token !== 0) this.#setRoute(row, m);
     return Verdict.JOINED;
   }
 

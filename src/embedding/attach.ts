@@ -18,5 +18,9 @@ export async function attach(ticket: EngineTicket, service?: Service): Promise<E
     service === undefined ? await loadService(memory.config.serviceUrl) : checkService(service);
   // The port only lives to tell the engine that this thread has ended; it keeps nothing alive.
   port.unref();
-  return new EngineView(memory, checked, runner, evicts, () => port.close());
+  return new EngineView(memory, checked, runner, evicts, {
+    closed: () => port.close(),
+    // The front ends run in other threads, which read their answers by themselves.
+    relieve: () => {},
+  });
 }

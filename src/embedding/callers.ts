@@ -8,7 +8,7 @@
 import { checksumMessage } from '../core/checksum.ts';
 import type { ClientId } from '../core/client-id.ts';
 import { ErrorCode } from '../core/codes.ts';
-import type { SessileError } from '../core/errors.ts';
+import { SessileError } from '../core/errors.ts';
 import { Kind, Message } from '../core/message.ts';
 import type { CheckedService } from '../services/service.ts';
 import { type Answer, AnswerKind } from '../workers/answer.ts';
@@ -42,7 +42,15 @@ class Caller implements AnswerSink {
     // A push about the session, not an answer to this message.
     if (a.of === 0) return;
     const { resolve, reject } = this;
-    const value = this.#valueOf(a);
+    let value: unknown;
+    try {
+      value = this.#valueOf(a);
+    } catch (error) {
+      // A service can write bytes that are no msgpack; that concerns this caller only.
+      this.host.done(this);
+      reject(new SessileError('malformed_reply', `the reply cannot be decoded: ${String(error)}`));
+      return;
+    }
     if (value === undefined) {
       this.host.done(this);
       reject(answerError(a));

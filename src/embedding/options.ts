@@ -91,7 +91,11 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
   const o = { ...DEFAULTS, ...own, ...defined(options) };
   const shards = integerOption('shards', o.shards, 0, SHARDS_MAX);
   const service = o.service;
-  const isObject = typeof service === 'object' && !(service instanceof URL);
+  const isObject = typeof service === 'object' && service !== null && !(service instanceof URL);
+  const isPath = service === undefined || typeof service === 'string' || service instanceof URL;
+  if (!isObject && !isPath) {
+    throw new InvalidOptionError('service', service, "a module's path or URL, or a service");
+  }
   if (isObject && shards > 0) {
     throw new InvalidOptionError('service', service, 'a module path or URL when shards is above 0');
   }

@@ -5,38 +5,44 @@
 
 import { Header, Row, RowByte, RowFlag } from '../core/layout.ts';
 import { rebuild } from '../core/recovery.ts';
-import type { SessionTable } from '../core/session-table.ts';
 import { ownerOf, release, tryAcquire } from '../workers/owner.ts';
 import type { Router } from '../workers/router.ts';
+import type { ShardPort } from '../workers/shard-port.ts';
+import { routeOf } from './route.ts';
 
-/** A shard that somebody else runs at the moment is tried again in the next turn. */
-export function reclaim(router: Router, runner: number): void {
-  for (const port of router.ports) reclaimShard(port.table, runner);
+/** Resolves when every shard was put right; one that somebody else runs is tried again. */
+export async function reclaim(router: Router, runner: number): Promise<void> {
+  for (const port of router.ports) {
+    while (!reclaimShard(port, runner)) await nextTurn();
+  }
 }
 
-function reclaimShard(table: SessionTable, runner: number): void {
+function reclaimShard(port: ShardPort, runner: number): boolean {
+  const { table } = port;
   const { words } = table.arena;
-  if (ownerOf(words) === runner) {
-    // It died in the middle of a step.
-    rebuild(table, runner);
-    release(words);
-    return;
-  }
-  if (!tryAcquire(words, table.runner)) {
-    setImmediate(reclaimShard, table, runner);
-    return;
-  }
-  abortAll(table, runner);
+  if (ownerOf(words) === runner) rebuild(table, runner);
+  else if (!tryAcquire(words, table.runner)) return false;
+  abortAll(port, runner);
+  port.publish();
   release(words);
+  return true;
 }
 
-/** Unpins what the thread was executing. Nothing was committed, so the numbers are still free. */
-function abortAll(table: SessionTable, runner: number): void {
+/** Unpins what the thread was executing: nothing was committed. Who asked for it may ask again. */
+function abortAll(port: ShardPort, runner: number): void {
+  const { table } = port;
   const { words } = table.arena;
   for (let slot = 0; slot < words[Header.HIGH_WATER]; slot++) {
     const flags = words[table.rowOf(slot) + Row.FLAGS];
     const isExecuting = (flags & RowFlag.LIVE) !== 0 && (flags & RowFlag.EXECUTING) !== 0;
     const executor = (flags >>> RowByte.RUNNER) & RowByte.MASK;
-    if (isExecuting && executor === runner) table.abort(slot);
+    if (!isExecuting || executor !== runner) continue;
+    table.abort(slot);
+    const m = routeOf(table, slot);
+    if (m.token !== 0) port.refuse(m);
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(setImmediate);
 }

@@ -12,12 +12,13 @@ import {
   type StatusName,
   Verdict,
 } from '../core/codes.ts';
-import { SessileError } from '../core/errors.ts';
+import { InvalidOptionError, SessileError } from '../core/errors.ts';
 import { Row, RowByte } from '../core/layout.ts';
 import type { Message } from '../core/message.ts';
 import { Answer } from '../workers/answer.ts';
 import type { Clock } from '../workers/clock.ts';
 import { decodeReply, encodeWithin } from './encoding.ts';
+import { routeOf } from './route.ts';
 import type { Reply } from './types.ts';
 import type { ViewShard } from './view-shard.ts';
 
@@ -30,38 +31,42 @@ export type Begun =
   | { readonly verdict: 'evicted'; readonly reason: ReasonName }
   | { readonly verdict: 'refused'; readonly error: ErrorName };
 
-/** Which execution this is: a slot and its generation, and who holds it. */
+/** Which execution this is. */
 export interface Ticket {
-  readonly shard: ViewShard;
+  readonly shard: number;
   readonly slot: number;
-  readonly generation: number;
-  readonly request: number;
+  /** The number of the execution, which no other one has. */
+  readonly pin: number;
 }
 
 export class TwoPhase {
   readonly #clock: Clock;
+  readonly #shards: readonly ViewShard[];
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, shards: readonly ViewShard[]) {
     this.#clock = clock;
+    this.#shards = shards;
   }
 
-  begin(shard: ViewShard, m: Message): Begun {
+  begin(index: number, m: Message): Begun {
+    const shard = this.#shards[index];
     shard.acquire();
     try {
-      return this.#begin(shard, m);
+      return this.#begin(shard, index, m);
     } finally {
       shard.release();
     }
   }
 
-  #begin(shard: ViewShard, m: Message): Begun {
+  #begin(shard: ViewShard, index: number, m: Message): Begun {
     const { table } = shard;
     checksumMessage(m);
     const verdict = table.begin(m);
+    shard.tellEnded();
     const { slot } = table;
     if (verdict === Verdict.EXECUTE) {
-      const generation = table.pool.generationOf(slot);
-      return { verdict: 'execute', ticket: { shard, slot, generation, request: m.request } };
+      const pin = table.arena.words[table.rowOf(slot) + Row.PIN];
+      return { verdict: 'execute', ticket: { shard: index, slot, pin } };
     }
     if (verdict === Verdict.REPLAY) return { verdict: 'replay', reply: storedReply(shard, slot) };
     if (verdict === Verdict.JOINED) return { verdict: 'in_flight' };
@@ -72,34 +77,43 @@ export class TwoPhase {
   }
 
   commit(begun: Begun, reply: unknown, status: StatusName): void {
-    const { shard, slot } = ticketOf(begun);
+    const { shard, slot } = this.#open(begun);
     const { table } = shard;
     const { bytes, regions, replyBytesMax } = table.arena;
+    const number = STATUS_NAMES.indexOf(status);
+    if (number < 0) throw new InvalidOptionError('status', status, STATUS_NAMES.join(', '));
     const encoded = encodeWithin('reply', reply, replyBytesMax);
     this.#finish(begun, () => {
       bytes.set(encoded, regions.stagedReply * 4);
-      table.commit(slot, STATUS_NAMES.indexOf(status), encoded.byteLength, -1);
+      const asked = routeOf(table, slot);
+      table.commit(slot, number, encoded.byteLength, -1);
+      if (asked.token !== 0) shard.answerRoute(slot, asked);
     });
   }
 
   abort(begun: Begun): void {
-    const { shard, slot } = ticketOf(begun);
-    this.#finish(begun, () => shard.table.abort(slot));
+    const { shard, slot } = this.#open(begun);
+    this.#finish(begun, () => {
+      const asked = routeOf(shard.table, slot);
+      shard.table.abort(slot);
+      if (asked.token !== 0) shard.refuseRoute(asked);
+    });
+  }
+
+  #open(begun: Begun): { shard: ViewShard; slot: number; pin: number } {
+    const { shard, slot, pin } = ticketOf(begun);
+    return { shard: this.#shards[shard], slot, pin };
   }
 
   /** Runs the second half, if the execution is still the one that was begun. */
   #finish(begun: Begun, step: () => void): void {
-    const { shard, slot, generation, request } = ticketOf(begun);
+    const { shard, slot, pin } = this.#open(begun);
     const { table } = shard;
-    const { words } = table.arena;
     this.#clock.read();
     shard.acquire();
     try {
-      const row = table.rowOf(slot);
       const isSame =
-        table.pool.generationOf(slot) === generation &&
-        table.isExecuting(slot) &&
-        words[row + Row.REQUEST] === ((request - 1) | 0);
+        table.isExecuting(slot) && table.arena.words[table.rowOf(slot) + Row.PIN] === pin;
       if (!isSame) {
         throw new SessileError('not_begun', 'this request was committed or aborted already');
       }

@@ -3,8 +3,10 @@
  * clients of a front end (an eviction that is pushed) go into that front end's ring.
  */
 
-import { Reason } from '../core/codes.ts';
+import { ErrorCode, Reason } from '../core/codes.ts';
+import { copyWords } from '../core/copy.ts';
 import { SessileError } from '../core/errors.ts';
+import { Header } from '../core/layout.ts';
 import { Kind, type Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import type { CheckedService } from '../services/service.ts';
@@ -27,11 +29,13 @@ const ACQUIRE_TIMEOUT_MS = 5_000;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
 export class ViewShard implements Outbox {
-  /** The answer to the last message that ran, if `hasAnswer`. Its body is the arena's. */
+  /** The answer to the last message that ran, if `hasAnswer`, with a body of the view's own. */
   answer = new Answer();
   hasAnswer = false;
   readonly #executor: Executor;
   readonly #outboxes: Outboxes;
+  readonly #body: Int32Array;
+  readonly #bodyBytes: Uint8Array;
 
   constructor(
     memory: ShardMemory,
@@ -39,7 +43,10 @@ export class ViewShard implements Outbox {
     shard: number,
     checked: CheckedService,
     executions: Executions,
+    readonly relieve: () => void,
   ) {
+    this.#body = new Int32Array((table.arena.replyBytesMax + 3) >>> 2);
+    this.#bodyBytes = new Uint8Array(this.#body.buffer);
     this.#outboxes = new Outboxes(memory, shard);
     this.#executor = new Executor(table, checked, this, executions);
   }
@@ -51,6 +58,11 @@ export class ViewShard implements Outbox {
     const ran = this.#executor.run(m);
     this.release();
     return ran;
+  }
+
+  /** Sessions of the shard that are executing now. */
+  get pinned(): number {
+    return this.table.arena.words[Header.EXECUTING];
   }
 
   get isSuccess(): boolean {
@@ -73,6 +85,26 @@ export class ViewShard implements Outbox {
     if (a.of === 0) return;
     this.hasAnswer = true;
     this.answer = a;
+    if (a.bodyLength === 0) return;
+    // The arena is somebody else's as soon as the shard is let go, so the body is taken along.
+    copyWords(a.bodyWords, a.bodyWord, this.#body, 0, a.bodyLength);
+    a.bodyWords = this.#body;
+    a.bodyBytes = this.#bodyBytes;
+    a.bodyWord = 0;
+  }
+
+  /** Tells those who asked for a request while it was between `begin` and `commit`. */
+  answerRoute(slot: number, m: Message): void {
+    this.#executor.answerStored(m, slot);
+  }
+
+  refuseRoute(m: Message): void {
+    this.#executor.refuse(m, ErrorCode.SERVER_BUSY);
+  }
+
+  /** Tells whom it concerns that `begin` found a session expired. */
+  tellEnded(): void {
+    this.#executor.tellEnded(NO_FRONT_END, 0);
   }
 
   /** Takes the owner word, and waits for it if need be: a view is synchronous. */
@@ -81,6 +113,7 @@ export class ViewShard implements Outbox {
     const deadline = performance.now() + ACQUIRE_TIMEOUT_MS;
     for (let spins = 1; !this.#tryAcquire(); spins++) {
       if (spins < SPINS_MAX) continue;
+      this.relieve();
       if (performance.now() > deadline) {
         throw new SessileError(
           'shard_busy',

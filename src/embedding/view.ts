@@ -33,6 +33,13 @@ import { type Begun, TwoPhase } from './two-phase.ts';
 import type { Registered, RegisterOptions, Reply } from './types.ts';
 import { NO_FRONT_END, ViewShard } from './view-shard.ts';
 
+/** What a view asks of the thread it belongs to. */
+export interface ViewHooks {
+  readonly closed: () => void;
+  /** It waits for a shard: whatever this thread can do to let it go on. */
+  readonly relieve: () => void;
+}
+
 export class EngineView {
   readonly #clock = new Clock();
   readonly #ledger: Ledger;
@@ -51,7 +58,7 @@ export class EngineView {
     checked: CheckedService,
     runner: number,
     evicts: boolean,
-    closed: () => void,
+    hooks: ViewHooks,
   ) {
     if (!checked.portable) {
       throw new SessileError(
@@ -62,18 +69,18 @@ export class EngineView {
     }
     this.#checked = checked;
     this.#evicts = evicts;
-    this.#closed = closed;
+    this.#closed = hooks.closed;
     this.#bodyBytesMax = memory.config.bodyBytesMax;
     this.#ledger = new Ledger(memory.ledger);
-    const executions = new Executions(0, 0, noWake);
+    const executions = new Executions(0, 0, memory.arenas.length, noWake);
     this.#shards = memory.arenas.map((sab, shard) => {
       const arena = new Arena(sab);
       const table = new SessionTable(arena, this.#ledger, this.#clock.cell, runner);
-      return new ViewShard(memory, table, shard, checked, executions);
+      return new ViewShard(memory, table, shard, checked, executions, hooks.relieve);
     });
     this.#evict.kind = Kind.EVICT;
     this.#evict.frontEnd = NO_FRONT_END;
-    this.#twoPhase = new TwoPhase(this.#clock);
+    this.#twoPhase = new TwoPhase(this.#clock, this.#shards);
   }
 
   /** As `Engine.register`. Throws `RefusedError`. */
@@ -147,7 +154,8 @@ export class EngineView {
     setRequestNumber(m, request);
     m.operation = operation;
     setBody(m, body, this.#bodyBytesMax);
-    return this.#twoPhase.begin(this.#prepare(m), m);
+    const shard = this.#prepare(m);
+    return this.#twoPhase.begin(this.#shards.indexOf(shard), m);
   }
 
   /** The second half: stores the reply and consumes the request number. */
@@ -192,6 +200,9 @@ export class EngineView {
 
   #makeRoom(): void {
     const oldest = this.#ledger.oldestShard();
+    const pinned = this.#shards.reduce((sum, shard) => sum + shard.pinned, 0);
+    // A place that was just made may still be free, and who is being admitted has no bound yet.
+    if (oldest < 0 && pinned < this.#ledger.sessionsMax) return;
     if (oldest < 0) throw refusal(ErrorCode.SERVER_BUSY, {});
     this.#evict.limitMs = this.#ledger.lowestBoundBeside(oldest);
     this.#evict.flags = this.#evicts ? 0 : EvictFlag.EXPIRED;

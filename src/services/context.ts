@@ -33,6 +33,18 @@ class ValueView {
   }
 }
 
+/** A failed reply tells what was thrown, in at most so many characters. */
+const FAILURE_CHARACTERS_MAX = 200;
+
+/** Anything can be thrown, also what cannot be made a text. */
+export function failureText(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return 'something was thrown that has no text';
+  }
+}
+
 export class ServiceContext implements SessionIdentity {
   /** The request's body; always present, nil at least. */
   readonly body = new ValueView();
@@ -58,6 +70,7 @@ export class ServiceContext implements SessionIdentity {
   id2 = 0;
   id3 = 0;
   #open = false;
+  #sealedStatus: Status = Status.OK;
 
   /** The client id, 32 hexadecimal digits. */
   get id(): string {
@@ -86,10 +99,28 @@ export class ServiceContext implements SessionIdentity {
       reply.clear();
       newData.clear();
     }
-    if (!reply.written) reply.nil();
+    if (reply.length === 0) reply.nil();
+    if (newData.length === 0) newData.clear();
     reply.close();
     newData.close();
+    const { status } = this;
+    const isKnown = Number.isInteger(status) && status >= Status.OK && status <= Status.TOO_LARGE;
+    this.#sealedStatus = isKnown ? status : Status.FAILED;
     this.#open = false;
+  }
+
+  /** The engine's own: the status at the time of sealing, whatever was set since. */
+  get sealedStatus(): Status {
+    return this.#sealedStatus;
+  }
+
+  /** The engine's own: turns what was thrown into a failed reply; data changes are dropped. */
+  fail(error: unknown): void {
+    this.newData.clear();
+    this.status = Status.FAILED;
+    this.reply.value(failureText(error).slice(0, FAILURE_CHARACTERS_MAX));
+    // A reply limit below the text's length must not turn a failure into another status.
+    if (this.reply.tooLarge) this.reply.clear();
   }
 
   /** Decodes the body. */

@@ -68,6 +68,12 @@ export function checkService(service: unknown): CheckedService {
   if (typeof operations !== 'object' || operations === null) {
     throw new InvalidOptionError('service.operations', operations, 'an object of operations');
   }
+  for (const hook of ['opened', 'ended'] as const) {
+    const given = (service as Partial<Service>)[hook];
+    if (given !== undefined && typeof given !== 'function') {
+      throw new InvalidOptionError(`service.${hook}`, given, 'a function');
+    }
+  }
   const byNumber = new Array<Operation | undefined>(OPERATIONS_MAX).fill(undefined);
   const names: Record<string, number> = {};
   for (const [key, operation] of Object.entries(operations)) {

@@ -19,12 +19,14 @@ export class ValueWriter {
   length = 0;
   tooLarge = false;
   written = false;
+  #isClosed = false;
 
   aim(words: Int32Array, bytes: Uint8Array, word: number, capacity: number): void {
     this.words = words;
     this.bytes = bytes;
     this.word = word;
     this.capacity = capacity;
+    this.#isClosed = false;
     this.clear();
   }
 
@@ -38,12 +40,13 @@ export class ValueWriter {
     this.capacity = capacity;
   }
 
-  /** Takes no more: what a careless operation still writes is lost, and harms nobody. */
+  /** Takes no more, and keeps what it has: what a careless operation still writes is lost. */
   close(): void {
-    this.capacity = 0;
+    this.#isClosed = true;
   }
 
   clear(): void {
+    if (this.#isClosed) return;
     this.length = 0;
     this.tooLarge = false;
     this.written = false;
@@ -58,7 +61,6 @@ export class ValueWriter {
   /** A value that is msgpack already, from anywhere. */
   encoded(from: Uint8Array): void {
     this.clear();
-    this.written = true;
     if (!this.#room(from.byteLength)) return;
     const at = this.word * 4;
     for (let i = 0; i < from.byteLength; i++) this.bytes[at + i] = from[i];
@@ -68,7 +70,6 @@ export class ValueWriter {
   /** A value that is msgpack already, from memory where it starts at a whole word. */
   copy(words: Int32Array, word: number, length: number): void {
     this.clear();
-    this.written = true;
     if (!this.#room(length)) return;
     copyWords(words, word, this.words, this.word, length);
     this.length = length;
@@ -121,13 +122,13 @@ export class ValueWriter {
   }
 
   #byte(value: number): void {
-    this.written = true;
     if (!this.#room(1)) return;
     this.bytes[this.word * 4 + this.length] = value;
     this.length += 1;
   }
 
   #room(count: number): boolean {
+    if (this.#isClosed) return false;
     this.written = true;
     if (!this.tooLarge && this.length + count <= this.capacity) return true;
     this.tooLarge = true;

@@ -63,6 +63,8 @@ export class Connection implements AnswerSink {
   #isClosing = false;
   /** Inside a batch of its own input, whose end flushes. */
   #inBatch = false;
+  /** The longest answer so far: one of any length may be under way beside the limit. */
+  #longest = 0;
   isDirty = false;
 
   constructor(host: ConnectionHost, socket: Socket) {
@@ -82,9 +84,14 @@ export class Connection implements AnswerSink {
   /** An answer for one of this connection's sessions. */
   answer(a: Answer): void {
     if (this.#isClosing) return;
-    this.#output.reserve(answerBytesMax(a.bodyLength));
+    this.#reserve(answerBytesMax(a.bodyLength));
     writeAnswer(this.#output.writer, a);
     if (!this.#inBatch) this.#defer();
+  }
+
+  #reserve(bytes: number): void {
+    if (bytes > this.#longest) this.#longest = bytes;
+    this.#output.reserve(bytes);
   }
 
   /** Has the output sent at the end of this turn, together with that of other connections. */
@@ -98,7 +105,7 @@ export class Connection implements AnswerSink {
   flush(): void {
     this.isDirty = false;
     this.#output.flush();
-    if (this.#output.unsent > OUTPUT_BYTES_MAX) this.#socket.destroy();
+    if (this.#output.unsent > OUTPUT_BYTES_MAX + this.#longest) this.#socket.destroy();
     else if (this.#output.isHigh) this.#stall();
   }
 
@@ -239,7 +246,7 @@ export class Connection implements AnswerSink {
     if (cursor.problem === '' && cursor.at !== cursor.end) cursor.fail('ping has one nonce');
     if (cursor.problem !== '') return this.#fatal(ErrorCode.MALFORMED_FRAME, cursor.problem);
     const length = cursor.end - start;
-    this.#output.reserve(answerBytesMax(length));
+    this.#reserve(answerBytesMax(length));
     const { writer } = this.#output;
     writer.begin(ToClient.PONG, 2);
     writer.raw(cursor.bytes, start, length);
@@ -287,6 +294,7 @@ export class Connection implements AnswerSink {
     if (!this.#isStalled || this.#isClosing) return;
     this.#isStalled = false;
     clearTimeout(this.#stallTimer);
+    this.#stallTimer = undefined;
     // What was left of the chunk at hand comes first; it resumes the socket too.
     if (!this.#isBlocked) this.#work();
   }

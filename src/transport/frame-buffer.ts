@@ -79,6 +79,7 @@ export class FrameBuffer {
     const width = widthOf(first);
     if (width < 0) return FrameState.MALFORMED;
     if (at + 1 + width > end) return FrameState.MORE;
+    if (first >= 0xd0 && first <= 0xd3 && view.getInt8(at + 1) < 0) return FrameState.MALFORMED;
     let length = first;
     if (width === 1) length = bytes[at + 1];
     else if (width === 2) length = view.getUint16(at + 1);
@@ -87,7 +88,6 @@ export class FrameBuffer {
       if (view.getUint32(at + 1) !== 0) return FrameState.TOO_LARGE;
       length = view.getUint32(at + 5);
     }
-    if (first >= 0xd0 && view.getInt8(at + 1) < 0) return FrameState.MALFORMED;
     if (length > this.frameBytesMax) return FrameState.TOO_LARGE;
     if (length === 0) return FrameState.MALFORMED;
     this.#bodyStart = at + 1 + width;

@@ -25,10 +25,10 @@ export const OUTPUT_BUFFERS_KEPT_MAX = 256;
 /** Unsent output at which a connection's input is no longer read, until it has drained. */
 export const OUTPUT_HIGH_BYTES = 256 * 1024;
 
-/** Unsent output at which a connection is cut off: pushes and late replies come on top. */
+/** Unsent output, beside one answer of any length, at which a connection is cut off. */
 export const OUTPUT_BYTES_MAX = 8 * 1024 * 1024;
 
-/** A reader that took nothing for so long is cut off. */
+/** A reader that has not taken all that waited for it within this time is cut off. */
 export const OUTPUT_STALL_MS = 30_000;
 
 /** A connection that said no hello within this time is closed. */

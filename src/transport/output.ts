@@ -34,8 +34,6 @@ export class Output {
   readonly #pool: OutputPool;
   #buffer: OutputBuffer | undefined;
   #isOpen = false;
-  /** More is unsent than a client that reads would leave: take no further input. */
-  isHigh = false;
 
   constructor(socket: Socket, pool: OutputPool) {
     this.#socket = socket;
@@ -64,7 +62,11 @@ export class Output {
     const { bytes, at } = this.writer;
     if (at > 0 && this.#socket.writable) this.#socket.write(bytes.subarray(0, at), buffer?.written);
     else buffer?.written();
-    this.isHigh = this.#socket.writableLength > OUTPUT_HIGH_BYTES;
+  }
+
+  /** More is unsent than a client that reads would leave: take no further input. */
+  get isHigh(): boolean {
+    return this.#socket.writableLength > OUTPUT_HIGH_BYTES;
   }
 
   /** Bytes that were written and not sent. */

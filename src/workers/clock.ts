@@ -14,8 +14,7 @@ export class Clock {
   readonly #offset: number;
 
   constructor() {
-    const [seconds, nanoseconds] = process.hrtime();
-    this.#offset = seconds * 1e3 + nanoseconds / 1e6 - performance.now();
+    this.#offset = measureOffset();
     this.read();
   }
 
@@ -28,4 +27,22 @@ export class Clock {
   tick(): void {
     this.cell[0] += TICK_MS;
   }
+}
+
+/** A thread may be interrupted between two readings; the tightest of several pairs is taken. */
+const READINGS = 16;
+
+/** The process's monotonic time less this thread's `performance.now()`, in milliseconds. */
+function measureOffset(): number {
+  let offset = 0;
+  let tightest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < READINGS; i++) {
+    const before = performance.now();
+    const [seconds, nanoseconds] = process.hrtime();
+    const gap = performance.now() - before;
+    if (gap >= tightest) continue;
+    tightest = gap;
+    offset = seconds * 1e3 + nanoseconds / 1e6 - before - gap / 2;
+  }
+  return offset;
 }

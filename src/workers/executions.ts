@@ -17,7 +17,6 @@ import { EXECUTIONS_MAX } from './limits.ts';
 /** What runs operations on a shard, and commits them once they have settled. */
 interface Owner {
   readonly table: SessionTable;
-  fail(context: ServiceContext, error: unknown): void;
   settle(m: Message, slot: number, context: ServiceContext): void;
 }
 
@@ -42,14 +41,16 @@ export class Executions {
   /**
    * @param timeoutMs after which an execution is answered as failed whatever its promise does
    * @param bodyBytesMax the longest body it must keep
+   * @param executors that share these, each of which holds one ready
    * @param wake called when an execution settled, so that its thread comes and commits it
    */
   constructor(
     readonly timeoutMs: number,
     readonly bodyBytesMax: number,
+    executors: number,
     readonly wake: () => void,
   ) {
-    for (let i = 0; i < EXECUTIONS_MAX; i++) this.#free.push(new Execution());
+    for (let i = 0; i < EXECUTIONS_MAX + executors; i++) this.#free.push(new Execution());
   }
 
   /** Whether another promise could be kept. */
@@ -77,6 +78,12 @@ export class Executions {
     return execution;
   }
 
+  /** Another execution in the place of one whose request was answered. */
+  renew(execution: Execution): Execution {
+    this.#retire(execution);
+    return this.take();
+  }
+
   /** Keeps an operation whose promise is pending, and its session's slot. */
   start(
     execution: Execution,
@@ -94,7 +101,7 @@ export class Executions {
     Promise.resolve(promise).then(
       () => this.#settle(execution),
       (error: unknown) => {
-        if (this.#running.has(execution)) executor.fail(execution.context, error);
+        if (this.#running.has(execution)) execution.context.fail(error);
         this.#settle(execution);
       },
     );
@@ -122,7 +129,7 @@ export class Executions {
       // A set keeps the order of insertion, so the first one that is in time ends the walk.
       if (nowMs - execution.startedMs <= this.timeoutMs) return;
       const text = `the operation did not settle within ${this.timeoutMs} ms`;
-      execution.executor?.fail(execution.context, new Error(text));
+      execution.context.fail(new Error(text));
       this.#settle(execution);
     }
   }

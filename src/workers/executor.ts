@@ -5,26 +5,15 @@
 
 import { checksumMessage } from '../core/checksum.ts';
 import { clientIdText } from '../core/client-id.ts';
-import {
-  Admission,
-  ErrorCode,
-  Eviction,
-  REASON_NAMES,
-  Reason,
-  Status,
-  Verdict,
-} from '../core/codes.ts';
+import { Admission, ErrorCode, Eviction, REASON_NAMES, Reason, Verdict } from '../core/codes.ts';
 import { Header, Row, RowByte } from '../core/layout.ts';
 import { EvictFlag, Kind, type Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
-import type { ServiceContext } from '../services/context.ts';
+import { failureText, type ServiceContext } from '../services/context.ts';
 import type { CheckedService, Operation } from '../services/service.ts';
 import { Answer, AnswerKind, type Outbox } from './answer.ts';
 import { Ran } from './dispatch.ts';
 import type { Execution, Executions } from './executions.ts';
-
-/** A failed reply tells what was thrown, in at most so many characters. */
-const FAILURE_TEXT_MAX = 200;
 
 export class Executor {
   readonly #answer = new Answer();
@@ -64,7 +53,7 @@ export class Executor {
   #register(m: Message): Ran {
     const table = this.table;
     const admission = table.register(m);
-    this.#tellEnded(0, 0);
+    this.tellEnded(0, 0);
     if (admission === Admission.NO_ROOM) return Ran.NO_ROOM;
     if (admission === Admission.SHARD_FULL) {
       this.refuse(m, ErrorCode.SERVER_BUSY);
@@ -109,7 +98,7 @@ export class Executor {
   #call(m: Message): void {
     const table = this.table;
     if (table.beginCall(m) === Verdict.EVICTION) {
-      this.#tellEnded(m.frontEnd, m.token);
+      this.tellEnded(m.frontEnd, m.token);
       const expired = table.reason === Reason.EXPIRED;
       this.refuse(m, expired ? ErrorCode.EXPIRED : ErrorCode.NO_SESSION);
       return;
@@ -131,10 +120,13 @@ export class Executor {
     try {
       result = operation.execute(context) as Promise<void> | undefined;
     } catch (error) {
-      this.fail(context, error);
+      context.fail(error);
     }
     if (result !== undefined) return this.#suspend(m, slot, result);
+    if (operation.readOnly === true && context.newData.written) context.fail(READ_ONLY_WRITE);
     this.#conclude(m, slot, context);
+    // An operation may have kept its context; where nothing forbids that, it is not used again.
+    if (!this.#checked.portable) this.#current = this.executions.renew(this.#current);
   }
 
   /** Commits what a synchronous operation did, and answers. */
@@ -143,11 +135,11 @@ export class Executor {
     const { reply, newData } = context;
     const dataLength = newData.written ? newData.length : -1;
     if (m.kind === Kind.REQUEST) {
-      this.table.commit(slot, context.status, reply.length, dataLength);
+      this.table.commit(slot, context.sealedStatus, reply.length, dataLength);
       this.#emitStored(m, slot, false);
     } else {
-      this.table.commitCall(slot, context.status, reply.length, dataLength, true);
-      this.answerStaged(m, context.status, reply.length);
+      this.table.commitCall(slot, context.sealedStatus, reply.length, dataLength, true);
+      this.answerStaged(m, context.sealedStatus, reply.length);
     }
   }
 
@@ -190,7 +182,7 @@ export class Executor {
       return;
     }
     if (this.#checked.portable) {
-      this.fail(execution.context, PORTABLE_PROMISE);
+      execution.context.fail(PORTABLE_PROMISE);
       this.#conclude(m, slot, execution.context);
     } else {
       this.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
@@ -198,30 +190,27 @@ export class Executor {
     this.executions.abandon(execution, promise);
   }
 
-  /** Commits what an asynchronous operation did; its reply and data are staged. */
+  /**
+   * Commits what an asynchronous operation did; its reply and data are staged. The header notes
+   * that an answer is owed, because no ring record stands for it if this thread dies here.
+   */
   settle(m: Message, slot: number, context: ServiceContext): void {
     const table = this.table;
+    const { words, floats } = table.arena;
+    const { length } = context.reply;
     const dataLength = context.newData.written ? context.newData.length : -1;
+    floats[Header.OWED_COMMITS / 2] = this.commits;
+    words[Header.OWED_CALL] = m.kind === Kind.CALL ? 1 : 0;
+    words[Header.OWED_SLOT] = slot + 1;
     if (m.kind === Kind.REQUEST) {
-      table.commit(slot, context.status, context.reply.length, dataLength);
+      table.commit(slot, context.sealedStatus, length, dataLength);
       this.answerStored(m, slot);
     } else {
-      const { length } = context.reply;
       table.abort(slot);
-      table.commitCall(slot, context.status, length, dataLength, true);
-      this.answerStaged(m, context.status, length);
+      table.commitCall(slot, context.sealedStatus, length, dataLength, true);
+      this.answerStaged(m, context.sealedStatus, length);
     }
-  }
-
-  /** Turns what an operation threw into a failed reply; its data changes are dropped. */
-  fail(context: ServiceContext, error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
-    context.newData.clear();
-    context.status = Status.FAILED;
-    // cold: a failure
-    context.reply.value(text.slice(0, FAILURE_TEXT_MAX));
-    // A reply limit below the text's length must not turn a failure into another status.
-    if (context.reply.tooLarge) context.reply.clear();
+    words[Header.OWED_SLOT] = 0;
   }
 
   #close(m: Message): void {
@@ -240,7 +229,7 @@ export class Executor {
     if (found === Eviction.NONE) return Ran.NOTHING_TO_EVICT;
     if (found === Eviction.NOT_OLDEST) return Ran.NOT_OLDEST;
     if (found === Eviction.NOT_EXPIRED) return Ran.NOT_EXPIRED;
-    this.#tellEnded(0, 0);
+    this.tellEnded(0, 0);
     return Ran.EVICTED;
   }
 
@@ -248,7 +237,7 @@ export class Executor {
    * Pushes the end of sessions that this step ended to the connection each last spoke on, unless
    * that is the one being answered now.
    */
-  #tellEnded(frontEnd: number, token: number): void {
+  tellEnded(frontEnd: number, token: number): void {
     if (this.table.endings === this.#endings) return;
     this.#endings = this.table.endings;
     const ended = this.table.ended;
@@ -273,7 +262,7 @@ export class Executor {
 
   #emitEviction(m: Message): void {
     const reason = this.table.reason;
-    this.#tellEnded(m.frontEnd, m.token);
+    this.tellEnded(m.frontEnd, m.token);
     const a = this.#answerTo(m, AnswerKind.EVICTION);
     a.sessionLow = m.sessionLow;
     a.sessionHigh = m.sessionHigh;
@@ -344,11 +333,15 @@ export class Executor {
   #hook(a: Answer, reason: Reason): void {
     const session = (a.sessionHigh >>> 0) * 0x100000000 + (a.sessionLow >>> 0);
     const identity = { id: clientIdText(a.id0, a.id1, a.id2, a.id3), session };
+    const { service } = this.#checked;
     try {
-      if (reason === Reason.NO_SESSION) this.#checked.service.opened?.(identity);
-      else this.#checked.service.ended?.(identity, REASON_NAMES[reason]);
+      const result: unknown =
+        reason === Reason.NO_SESSION
+          ? service.opened?.(identity)
+          : service.ended?.(identity, REASON_NAMES[reason]);
+      Promise.resolve(result).catch(warn);
     } catch (error) {
-      process.emitWarning(error instanceof Error ? error : String(error));
+      warn(error);
     }
   }
 
@@ -359,3 +352,9 @@ export class Executor {
 }
 
 const PORTABLE_PROMISE = new Error('an operation of a portable service must not return a promise');
+
+const READ_ONLY_WRITE = new Error('the operation writes although it is declared to only read');
+
+function warn(error: unknown): void {
+  process.emitWarning(failureText(error));
+}

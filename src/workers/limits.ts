@@ -32,8 +32,11 @@ export const SLEEP_MS = 50;
 /** Registers of one front end that wait for a shard or room, a power of two; more wait unread. */
 export const PENDING_REGISTERS_MAX = 2 ** 8;
 
-/** Evictions tried for one register before it is refused: others may take the room it made. */
-export const REGISTER_TRIES_MAX = 64;
+/**
+ * Steps of one register before it is refused: each other pending one may take the place that an
+ * eviction made, and each such round is two steps or three.
+ */
+export const REGISTER_TRIES_MAX = 4 * PENDING_REGISTERS_MAX;
 
 /** Connections and embedded callers of one front end: 16 bits of a token name one. */
 export const SINKS_MAX = 2 ** 16;

@@ -36,6 +36,8 @@ export class ShardPool {
       // Each thread holds one task for the engine's whole life, so it never waits for another.
       atomics: 'disabled',
     });
+    // A thread that ends before it took its task is not replaced by piscina: fail, not hang.
+    this.#pool.on('error', (error: unknown) => this.#failed(error));
     for (let shard = 0; shard < shards; shard++) this.#tasks.push(this.#supervise(shard));
   }
 
@@ -56,6 +58,12 @@ export class ShardPool {
     await Promise.race([Promise.all(this.#tasks), timeout]);
     clearTimeout(late);
     await this.#pool.destroy();
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stopping) return;
+    const why = error instanceof Error ? error.message : String(error);
+    this.onFailure(new SessileError('shard_failed', `a worker did not start: ${why}`));
   }
 
   async #supervise(shard: number): Promise<void> {

@@ -8,6 +8,7 @@
  */
 import { ErrorCode } from '../core/codes.ts';
 import { copyWords } from '../core/copy.ts';
+import type { Ledger } from '../core/ledger.ts';
 import { EvictFlag, Kind, Message } from '../core/message.ts';
 import { type Answer, AnswerKind } from './answer.ts';
 import { Dispatched, type Dispatcher, Ran, Submitted } from './dispatch.ts';
@@ -65,6 +66,11 @@ export class RegisterFlow {
   /** Registers that wait for a shard. */
   get pending(): number {
     return PENDING_REGISTERS_MAX - this.#free.length;
+  }
+
+  /** Registers that found no room in a ring, and wait for `retry`. */
+  get stalled(): number {
+    return this.#stalled.length;
   }
 
   submit(m: Message, port: ShardPort): Submitted {
@@ -126,7 +132,9 @@ export class RegisterFlow {
 
   /** Chooses the step after an outcome. */
   #next(pending: PendingRegister, port: ShardPort, outcome: number): void {
-    pending.step = outcome === Ran.EVICTED ? Step.REGISTER : Step.EVICT;
+    const { ledger } = this.#router;
+    const hasRoom = outcome === Ran.EVICTED || ledger.sessions() < ledger.sessionsMax;
+    pending.step = hasRoom ? Step.REGISTER : Step.EVICT;
     pending.tries += 1;
     if (outcome === Ran.NOT_EXPIRED) this.#refuse(pending, port, ErrorCode.SESSIONS_EXHAUSTED);
     else if (pending.tries > REGISTER_TRIES_MAX) {
@@ -139,7 +147,13 @@ export class RegisterFlow {
     const { ledger, ports } = this.#router;
     const evict = this.#evict;
     const shard = ledger.oldestShard();
-    if (shard < 0) return this.#refuse(pending, port, ErrorCode.SERVER_BUSY);
+    if (shard < 0) {
+      // The place that somebody else's eviction made may still be free.
+      if (ledger.sessions() < ledger.sessionsMax) return Ran.NOTHING_TO_EVICT;
+      // A session that is just being admitted has no bound yet: then look again.
+      if (!isAllPinned(ports, ledger)) return Dispatched.BLOCKED;
+      return this.#refuse(pending, port, ErrorCode.SERVER_BUSY);
+    }
     // An engine that does not evict still reclaims a session that has expired.
     evict.flags = this.#evicts ? 0 : EvictFlag.EXPIRED;
     evict.frontEnd = pending.message.frontEnd;
@@ -166,6 +180,13 @@ export class RegisterFlow {
     pending.renew();
     this.#free.push(pending);
   }
+}
+
+/** Whether every session executes a request, so that none can be evicted. */
+function isAllPinned(ports: readonly ShardPort[], ledger: Ledger): boolean {
+  let pinned = 0;
+  for (const port of ports) pinned += port.pinned;
+  return pinned >= ledger.sessionsMax;
 }
 
 /** Copies a message, body and all, under the reference of the pending register. */

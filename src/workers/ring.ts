@@ -107,7 +107,7 @@ export class Ring {
 
   /** Producer: whether `count` records of at most `recordWords` each fit, padding included. */
   hasRoom(recordWords: number, count: number): boolean {
-    const needed = recordWords * (count + 1);
+    const needed = ((recordWords + 1) & ~1) * (count + 1);
     return this.#free(needed) >= needed;
   }
 

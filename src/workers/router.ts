@@ -56,6 +56,7 @@ export class Router implements Dispatcher {
   #directNow = true;
   #stopped = false;
   #settleScheduled = false;
+  #retryIsScheduled = false;
   #listening = false;
   #expiry: NodeJS.Timeout | undefined;
 
@@ -66,7 +67,9 @@ export class Router implements Dispatcher {
     this.#runsDirect = !this.#hasWorkers || (checked.portable && options.run !== 'worker');
     this.ledger = new Ledger(memory.ledger);
     const wake = (): void => this.#scheduleSettle();
-    this.#executions = new Executions(config.executeTimeoutMs, config.bodyBytesMax, wake);
+    const { executeTimeoutMs, bodyBytesMax } = config;
+    const shards = memory.arenas.length;
+    this.#executions = new Executions(executeTimeoutMs, bodyBytesMax, shards, wake);
     this.#doorbell = new Doorbell(memory.lanes[options.frontEnd].doorbell);
     const deliver = (answer: Answer): void => this.#deliver(answer);
     this.ports = memory.arenas.map((sab, shard) => {
@@ -105,7 +108,11 @@ export class Router implements Dispatcher {
   /** Takes one message to its shard. Its id is set; hash and front end are filled in here. */
   submit(m: Message): Submitted {
     const port = this.portOf(m);
-    if (m.kind === Kind.REGISTER) return this.#flow.submit(m, port);
+    if (m.kind === Kind.REGISTER) {
+      const submitted = this.#flow.submit(m, port);
+      if (this.#flow.stalled > 0) this.#scheduleRetry();
+      return submitted;
+    }
     const dispatched = this.dispatch(m, port);
     return dispatched === Dispatched.BLOCKED ? Submitted.BLOCKED : Submitted.TAKEN;
   }
@@ -145,7 +152,19 @@ export class Router implements Dispatcher {
     for (let i = 0; i < this.ports.length; i++) any = this.#drain(this.ports[i]) || any;
     this.#flow.retry();
     this.end();
+    if (this.#flow.stalled > 0) this.#scheduleRetry();
     return any;
+  }
+
+  /** Registers that are stalled try again in the next turn, whether answers come or not. */
+  #scheduleRetry(): void {
+    if (this.#retryIsScheduled || this.#stopped) return;
+    this.#retryIsScheduled = true;
+    setImmediate(() => {
+      this.#retryIsScheduled = false;
+      this.poll();
+      this.#options.onProgress();
+    });
   }
 
   /** Whether messages or promises of this front end still await an answer. */

@@ -55,7 +55,7 @@ export class ShardLoop {
     const ledger = new Ledger(memory.ledger);
     const table = new SessionTable(arena, ledger, this.#clock.cell, runner);
     const wake = this.#doorbell.wake.bind(this.#doorbell);
-    this.#executions = new Executions(config.executeTimeoutMs, config.bodyBytesMax, wake);
+    this.#executions = new Executions(config.executeTimeoutMs, config.bodyBytesMax, 1, wake);
     this.#executor = new Executor(table, checked, this.#outboxes, this.#executions);
   }
 
@@ -111,6 +111,8 @@ export class ShardLoop {
     }
     for (let i = 0; i < this.#rings.length; i++) ran += this.#drain(this.#rings[i]);
     const published = this.#outboxes.publish();
+    // After the answers: a front end that finds its ring empty finds them, or the shard held.
+    for (let i = 0; i < this.#rings.length; i++) this.#rings[i].release();
     release(this.#arena);
     if (published) this.#outboxes.ring();
     return ran > 0 ? Polled.WORKED : Polled.BUSY;
@@ -130,7 +132,6 @@ export class ShardLoop {
       ring.finishRecord();
       ran += 1;
     }
-    if (ran > 0) ring.release();
     return ran;
   }
 }

@@ -70,7 +70,7 @@ export function createShardMemory(
   const arenas: SharedArrayBuffer[] = [];
   const doorbells: SharedArrayBuffer[] = [];
   for (let shard = 0; shard < count; shard++) {
-    arenas.push(createArena({ ...config, shard, slots }).memory);
+    arenas.push(arenaOf(config, shard, slots));
     doorbells.push(createDoorbell());
   }
   const lanes: Lane[] = [];
@@ -85,24 +85,37 @@ export function createShardMemory(
   };
 }
 
+/** A shard's arena. The number that a user chose is that of all sessions, so errors name it. */
+function arenaOf(config: ShardingConfig, shard: number, slots: number): SharedArrayBuffer {
+  try {
+    return createArena({ ...config, shard, slots }).memory;
+  } catch (error) {
+    if (!(error instanceof InvalidOptionError)) throw error;
+    throw new InvalidOptionError(error.option, config.sessionsMax, error.expected);
+  }
+}
+
 function createLane(config: ShardingConfig, shards: number, mayPromise: boolean): Lane {
   const answersMin = mayPromise ? RING_RECORDS_ASYNC : RING_RECORDS_MIN;
   const messages: SharedArrayBuffer[] = [];
   const answers: SharedArrayBuffer[] = [];
-  const messageBytes = Math.max(config.bodyBytesMax, config.dataBytesMax);
+  const { bodyBytesMax, dataBytesMax, replyBytesMax } = config;
+  const longest = bodyBytesMax >= dataBytesMax ? 'bodyBytesMax' : 'dataBytesMax';
   for (let shard = 0; shard < shards; shard++) {
-    const messageWords = messageRecordWords(messageBytes);
-    const answerWords = answerRecordWords(config.replyBytesMax);
-    messages.push(createRing(ringWords('bodyBytesMax', messageWords, RING_RECORDS_MIN)));
-    answers.push(createRing(ringWords('replyBytesMax', answerWords, answersMin)));
+    const messageWords = messageRecordWords(config[longest]);
+    const messageRing = ringWords(longest, config[longest], messageWords, RING_RECORDS_MIN);
+    const answerWords = answerRecordWords(replyBytesMax);
+    const answerRing = ringWords('replyBytesMax', replyBytesMax, answerWords, answersMin);
+    messages.push(createRing(messageRing));
+    answers.push(createRing(answerRing));
   }
   return { messages, answers, doorbell: createDoorbell() };
 }
 
-function ringWords(option: string, recordWords: number, records: number): number {
+function ringWords(option: string, value: number, recordWords: number, records: number): number {
   const wanted = Math.max(RING_WORDS_MIN, recordWords * records);
   const words = 2 ** Math.ceil(Math.log2(wanted));
   if (words <= RING_WORDS_MAX) return words;
-  const bytes = Math.floor(RING_WORDS_MAX / records) * 4;
-  throw new InvalidOptionError(option, recordWords * 4, `below ${bytes}, or a ring is too long`);
+  const most = Math.floor(RING_WORDS_MAX / records) * 4 - (recordWords * 4 - value);
+  throw new InvalidOptionError(option, value, `at most ${most}, or a ring is too long`);
 }

@@ -2,6 +2,7 @@
  * One shard as a front end sees it: its two rings, its worker's doorbell, and, where messages may
  * run directly, an executor of the front end's own.
  */
+import { ErrorCode } from '../core/codes.ts';
 import { Counter, Header } from '../core/layout.ts';
 import type { Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
@@ -11,7 +12,7 @@ import { Doorbell } from './doorbell.ts';
 import type { Executions } from './executions.ts';
 import { Executor } from './executor.ts';
 import { Outboxes } from './outboxes.ts';
-import { release, tryAcquire } from './owner.ts';
+import { ownerOf, release, tryAcquire } from './owner.ts';
 import { pushMessage } from './records.ts';
 import { Ring } from './ring.ts';
 import type { ShardMemory } from './shard-memory.ts';
@@ -89,13 +90,29 @@ export class ShardPort implements Outbox {
     if (this.messages.publish()) this.#doorbell.ring();
   }
 
-  /** Whether its worker has consumed and answered all that came from here. */
-  isIdle(): boolean {
-    return this.messages.isIdle() && this.answers.isDrained() && !this.hasPinned();
+  /** Sessions of the shard that are executing now. */
+  get pinned(): number {
+    return this.table.arena.words[Header.EXECUTING];
   }
 
-  hasPinned(): boolean {
-    return this.table.arena.words[Header.EXECUTING] > 0;
+  /**
+   * Whether nothing that came from here awaits an answer. Looked at in the order in which a message
+   * goes: out of the ring, unpinned, the shard let go, and its answer read.
+   */
+  isIdle(): boolean {
+    const { words } = this.table.arena;
+    if (!this.messages.isIdle() || this.pinned > 0) return false;
+    return ownerOf(words) === 0 && this.answers.isDrained();
+  }
+
+  /** Refuses a message outside any batch: it may be sent again. For a holder of the shard. */
+  refuse(m: Message): void {
+    this.executor?.refuse(m, ErrorCode.SERVER_BUSY);
+  }
+
+  /** Makes answers to other front ends visible. For a holder of the shard. */
+  publish(): void {
+    if (this.#outboxes.publish()) this.#outboxes.ring();
   }
 
   /** Counts an error that the router itself gave. */

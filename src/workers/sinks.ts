@@ -18,17 +18,15 @@ const GENERATIONS = 1 << 15;
 export class Sinks {
   readonly #sinks: (AnswerSink | undefined)[] = [];
   readonly #tokens: number[] = [];
-  readonly #free: number[] = [];
+  /** Closed indices, oldest first, around a circle. */
+  readonly #free = new Uint16Array(SINKS_MAX);
+  #freeHead = 0;
+  #freeCount = 0;
 
   /** A token for a sink, never 0; or 0 when all are in use. */
   open(sink: AnswerSink): number {
-    let index = this.#free.pop();
-    if (index === undefined) {
-      if (this.#sinks.length === SINKS_MAX) return 0;
-      index = this.#sinks.length;
-      this.#sinks.push(undefined);
-      this.#tokens.push(index);
-    }
+    const index = this.#take();
+    if (index < 0) return 0;
     const generation = ((this.#tokens[index] >>> INDEX_BITS) + 1) % GENERATIONS;
     // Generation 0 is left out, so that no token is 0.
     const token = ((generation === 0 ? 1 : generation) << INDEX_BITS) | index;
@@ -37,11 +35,30 @@ export class Sinks {
     return token;
   }
 
+  /**
+   * New indices first and then the one that has been free for longest, so that a token comes again
+   * as late as can be: after 2^31 connections.
+   */
+  #take(): number {
+    if (this.#sinks.length < SINKS_MAX) {
+      this.#sinks.push(undefined);
+      this.#tokens.push(this.#sinks.length - 1);
+      return this.#sinks.length - 1;
+    }
+    if (this.#freeCount === 0) return -1;
+    const index = this.#free[this.#freeHead];
+    this.#freeHead = (this.#freeHead + 1) & INDEX_MASK;
+    this.#freeCount -= 1;
+    return index;
+  }
+
   close(token: number): void {
     const index = token & INDEX_MASK;
-    assert(this.#tokens[index] === token, 'an open token is closed once');
+    const isOpen = this.#tokens[index] === token && this.#sinks[index] !== undefined;
+    assert(isOpen, 'an open token is closed once');
     this.#sinks[index] = undefined;
-    this.#free.push(index);
+    this.#free[(this.#freeHead + this.#freeCount) & INDEX_MASK] = index;
+    this.#freeCount += 1;
   }
 
   deliver(a: Answer): void {

@@ -5,9 +5,9 @@
  * A request that was executing is committed as `failed`: the service may have acted outside the
  * session, so it must not run a second time. A message that was taken but not executed runs now.
  */
-import { ErrorCode, Status } from '../core/codes.ts';
+import { Status } from '../core/codes.ts';
 import { checkInvariants } from '../core/invariants.ts';
-import { Header, Row } from '../core/layout.ts';
+import { Header, Row, RowByte } from '../core/layout.ts';
 import { Kind, Message } from '../core/message.ts';
 import { type AbandonedRequest, rebuild } from '../core/recovery.ts';
 import { ValueWriter } from '../services/value-writer.ts';
@@ -31,37 +31,80 @@ export function takeOver(
   checkInvariants(executor.table);
   // Calls first: the reply of one that committed is still staged, until failures stage theirs.
   for (const ring of rings) finishInterrupted(executor, outboxes, ring, true);
+  answerOwed(executor);
   for (const request of abandoned) commitAsFailed(executor, request);
   for (const ring of rings) finishInterrupted(executor, outboxes, ring, false);
 }
 
-function commitAsFailed(executor: Executor, request: AbandonedRequest): void {
+/** Answers for a promise whose commit the dead worker had begun, or made, and not yet told. */
+function answerOwed(executor: Executor): void {
   const { arena } = executor.table;
+  const { words, floats } = arena;
+  const slot = words[Header.OWED_SLOT] - 1;
+  if (slot < 0) return;
+  const row = executor.table.rowOf(slot);
+  const flags = words[row + Row.FLAGS];
+  const isCall = (words[Header.OWED_CALL] & 1) !== 0;
+  const committed = executor.commits !== floats[Header.OWED_COMMITS / 2];
+  const m = messageOf(executor, slot);
+  m.frontEnd = (flags >>> RowByte.FRONT_END) & RowByte.MASK;
+  m.token = words[row + Row.TOKEN];
+  if (isCall) {
+    m.kind = Kind.CALL;
+    m.request = words[row + Row.EXECUTING_LOW];
+    if (committed) {
+      executor.answerStaged(m, words[Header.INTENT_STATUS], words[Header.INTENT_REPLY_LENGTH]);
+    } else if (!executor.table.isExecuting(slot)) {
+      executor.answerStaged(m, Status.FAILED, stageFailure(executor));
+    }
+  } else if (committed) {
+    executor.answerStored(m, slot);
+  }
+  words[Header.OWED_SLOT] = 0;
+}
+
+/** A message about the session in a slot and its last request. */
+function messageOf(executor: Executor, slot: number): Message {
+  const { words } = executor.table.arena;
+  const row = executor.table.rowOf(slot);
+  const m = new Message();
+  m.kind = Kind.REQUEST;
+  m.id0 = words[row + Row.ID0];
+  m.id1 = words[row + Row.ID1];
+  m.id2 = words[row + Row.ID2];
+  m.id3 = words[row + Row.ID3];
+  m.sessionLow = words[row + Row.SESSION_LOW];
+  m.sessionHigh = words[row + Row.SESSION_HIGH];
+  m.request = words[row + Row.REQUEST];
+  return m;
+}
+
+/** Stages the reply of what died; returns its length. */
+function stageFailure(executor: Executor): number {
+  const { words, bytes, regions, replyBytesMax } = executor.table.arena;
   const reply = new ValueWriter();
-  reply.aim(arena.words, arena.bytes, arena.regions.stagedReply, arena.replyBytesMax);
+  reply.aim(words, bytes, regions.stagedReply, replyBytesMax);
   reply.value(FAILURE);
   if (reply.tooLarge) reply.clear();
   if (reply.length === 0) reply.nil();
-  const row = executor.table.rowOf(request.slot);
-  const m = new Message();
-  m.kind = Kind.REQUEST;
-  m.id0 = arena.words[row + Row.ID0];
-  m.id1 = arena.words[row + Row.ID1];
-  m.id2 = arena.words[row + Row.ID2];
-  m.id3 = arena.words[row + Row.ID3];
-  m.sessionLow = arena.words[row + Row.SESSION_LOW];
-  m.sessionHigh = arena.words[row + Row.SESSION_HIGH];
-  if (request.call !== undefined) {
-    m.kind = Kind.CALL;
-    m.request = request.call;
-    m.frontEnd = request.frontEnd;
-    m.token = request.token;
-    executor.answerStaged(m, Status.FAILED, reply.length);
+  return reply.length;
+}
+
+function commitAsFailed(executor: Executor, abandoned: AbandonedRequest): void {
+  const { slot, call, frontEnd, token } = abandoned;
+  const length = stageFailure(executor);
+  if (call === undefined) {
+    executor.table.commit(slot, Status.FAILED, length, -1);
+    executor.answerStored(messageOf(executor, slot), slot);
     return;
   }
-  executor.table.commit(request.slot, Status.FAILED, reply.length, -1);
-  m.request = arena.words[row + Row.REQUEST];
-  executor.answerStored(m, request.slot);
+  const m = messageOf(executor, slot);
+  m.kind = Kind.CALL;
+  m.request = call;
+  m.frontEnd = frontEnd;
+  m.token = token;
+  executor.answerStaged(m, Status.FAILED, length);
+  executor.table.abort(slot);
 }
 
 /** Answers the one message per ring that the dead worker had taken and not finished. */
@@ -72,7 +115,11 @@ function finishInterrupted(
   calls: boolean,
 ): void {
   const at = ring.interruptedRecord();
-  if (at === 0) return;
+  if (at === 0) {
+    ring.finishRecord();
+    ring.release();
+    return;
+  }
   const m = new Message();
   readMessage(ring, at, m);
   if ((m.kind === Kind.CALL) !== calls) return;
@@ -86,12 +133,15 @@ function finishInterrupted(
   ring.release();
 }
 
-/** A call has no stored reply, but if it committed, its reply is still staged. */
+/**
+ * A call has no stored reply, but if it committed, its reply is still staged. If not, its operation
+ * may have begun, so it has failed, and does not run again.
+ */
 function finishCall(executor: Executor, ring: Ring, m: Message): void {
-  if (executor.commits === ring.interruptedCommits()) {
-    executor.refuse(m, ErrorCode.SERVER_BUSY);
-    return;
-  }
   const { words } = executor.table.arena;
-  executor.answerStaged(m, words[Header.INTENT_STATUS], words[Header.INTENT_REPLY_LENGTH]);
+  if (executor.commits === ring.interruptedCommits()) {
+    executor.answerStaged(m, Status.FAILED, stageFailure(executor));
+  } else {
+    executor.answerStaged(m, words[Header.INTENT_STATUS], words[Header.INTENT_REPLY_LENGTH]);
+  }
 }

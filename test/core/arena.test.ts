@@ -100,10 +100,12 @@ test('memory that is no arena, or another length than it says, is refused', () =
   expect(() => new Arena(longer)).toThrow(AssertionFailure);
 });
 
-test('slots out of range are a programming error', () => {
-  for (const slots of [0, -1, SLOTS_MAX + 1]) {
+test('no slots are a programming error, and too many are refused', () => {
+  for (const slots of [0, -1]) {
     expect(() => createArena({ ...CONFIG, slots })).toThrow(AssertionFailure);
   }
+  const slots = SLOTS_MAX + 1;
+  expect(() => createArena({ ...CONFIG, slots })).toThrow(InvalidOptionError);
 });
 
 test('an arena above its limit is an invalid option that names the value and a way out', () => {

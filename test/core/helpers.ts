@@ -11,6 +11,7 @@ import { Header, Row, RowByte } from '../../src/core/layout.ts';
 import { createLedger, type Ledger } from '../../src/core/ledger.ts';
 import { TTL_NEVER } from '../../src/core/limits.ts';
 import { Kind, Message, RegisterFlag } from '../../src/core/message.ts';
+import { type AbandonedRequest, rebuild } from '../../src/core/recovery.ts';
 import { SessionTable } from '../../src/core/session-table.ts';
 
 /** The runner that test tables use unless they say otherwise. */
@@ -296,4 +297,11 @@ export function random(seed: number): (below: number) => number {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
   };
+}
+
+/** Rebuilds a table as its next runner would, and gives up what the dead one was executing. */
+export function recovered(table: SessionTable, deadRunner: number): AbandonedRequest[] {
+  const abandoned = rebuild(table, deadRunner);
+  for (const { slot } of abandoned) table.abort(slot);
+  return abandoned;
 }

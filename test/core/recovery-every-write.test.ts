@@ -12,7 +12,6 @@ import type { Arena } from '../../src/core/arena.ts';
 import { Eviction } from '../../src/core/codes.ts';
 import { Header, Intent } from '../../src/core/layout.ts';
 import { Ledger } from '../../src/core/ledger.ts';
-import { rebuild } from '../../src/core/recovery.ts';
 import { SessionTable } from '../../src/core/session-table.ts';
 import * as h from './helpers.ts';
 import {
@@ -143,7 +142,7 @@ function dieEverywhere(pair: Lockstep, step: Step): number {
   for (let writes = 0; writes < 1_000; writes++) {
     const table = dieAt(start, step, writes);
     if (table === null) return writes;
-    const abandoned = rebuild(table, dead);
+    const abandoned = h.recovered(table, dead);
     h.checkShards([table]);
     const state = tableState(table);
     expect(allowed).toContainEqual(settled(state, dead));

@@ -9,7 +9,6 @@ import { AssertionFailure } from '../../src/core/assert.ts';
 import { Admission, Reason, Verdict } from '../../src/core/codes.ts';
 import { Header, Intent, ROW_WORDS, Row } from '../../src/core/layout.ts';
 import { Ledger } from '../../src/core/ledger.ts';
-import { rebuild } from '../../src/core/recovery.ts';
 import { SessionTable } from '../../src/core/session-table.ts';
 import * as h from './helpers.ts';
 import {
@@ -46,10 +45,10 @@ function expected(pair: Lockstep): string[] {
 
 /** Rebuilds a table and checks all that holds of any rebuilt table. */
 function checkRebuild(table: SessionTable, state: string[]): void {
-  rebuild(table, DEAD);
+  h.recovered(table, DEAD);
   h.checkShards([table]);
   expect(tableState(table)).toEqual(state);
-  expect(rebuild(table, DEAD)).toEqual([]);
+  expect(h.recovered(table, DEAD)).toEqual([]);
   expect(tableState(table)).toEqual(state);
   h.checkShards([table]);
 }
@@ -67,7 +66,7 @@ test('rebuilding an intact table changes nothing but the pins of the dead runner
       const pair = pairAfter(steps);
       const [table] = pair.views;
       const pinned = [...pair.model.sessions.values()].filter((s) => s.executing?.runner === DEAD);
-      const abandoned = rebuild(table, DEAD);
+      const abandoned = h.recovered(table, DEAD);
       h.checkShards([table]);
       expect(tableState(table)).toEqual(expected(pair));
       const told = abandoned.map(({ slot, token }) => `${h.idOf(table, slot)} ${token}`);
@@ -157,7 +156,7 @@ test('a request that had no intent yet is not committed and can be asked again',
   h.execute(table, { id: 1, session, request: 1 }, 'one', 'data');
   h.begin(table, { id: 1, session, request: 2, token: 44, frontEnd: 6 });
   h.stage(table.arena, 'half a reply', 'half the data');
-  expect(rebuild(table, DEAD)).toEqual([{ slot, frontEnd: 6, token: 44 }]);
+  expect(h.recovered(table, DEAD)).toEqual([{ slot, frontEnd: 6, token: 44 }]);
   h.checkShards([table]);
   expect(h.requestOf(table, slot)).toBe(1);
   expect(h.text(h.dataOf(table, slot))).toBe('data');
@@ -172,7 +171,7 @@ test('requests that other runners execute stay pinned and are committed by them'
   const sessions = [1, 2, 3].map((id) => h.open(dead, id));
   h.begin(dead, { id: 1, session: sessions[0], request: 1 });
   h.begin(other, { id: 2, session: sessions[1], request: 1, body: 'b' });
-  expect(rebuild(other, DEAD).map(({ slot }) => slot)).toEqual([0]);
+  expect(h.recovered(other, DEAD).map(({ slot }) => slot)).toEqual([0]);
   h.checkShards([other]);
   expect([0, 1, 2].map((slot) => other.isExecuting(slot))).toEqual([false, true, false]);
   expect(h.begin(other, { id: 2, session: sessions[1], request: 1, body: 'b' })).toBe(
@@ -252,7 +251,7 @@ test('after a rebuild the bounds are right again: victims come in order over all
   }
   h.begin(tables[1], { id: 1, session: 1, request: 1 });
   expect(h.evictOne(tables)).toBe('2 evicted');
-  rebuild(tables[1], h.RUNNER);
+  h.recovered(tables[1], h.RUNNER);
   h.checkShards(tables);
   const victims = [1, 2, 3, 4, 5, 6].map(() => h.evictOne(tables));
   const left = [1, 3, 4, 5, 6].map((id) => `${id} evicted`);
@@ -265,5 +264,5 @@ test('a live count that no single death explains is a programming error', () => 
   for (let id = 1; id <= 3; id++) h.open(table, id);
   table.arena.words[table.rowOf(0) + Row.FLAGS] = 0;
   table.arena.words[table.rowOf(1) + Row.FLAGS] = 0;
-  expect(() => rebuild(table, DEAD)).toThrow(AssertionFailure);
+  expect(() => h.recovered(table, DEAD)).toThrow(AssertionFailure);
 });

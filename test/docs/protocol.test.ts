@@ -90,7 +90,11 @@ describe('docs/protocol.md', () => {
 
   for (const transcript of transcripts) {
     it(`shows in ${transcript.heading} what a server really answers`, async () => {
-      const server: RunningServer = await serve({ port: 0, sessionsAfter: 0, ...transcript.server });
+      const server: RunningServer = await serve({
+        port: 0,
+        sessionsAfter: 0,
+        ...transcript.server,
+      });
       try {
         const connection = await RawConnection.open(server.address.port);
         await play(transcript, connection);

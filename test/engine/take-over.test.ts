@@ -33,7 +33,7 @@ class FakeWorker {
   readonly outboxes: Outboxes;
   readonly ring: Ring;
   readonly executor: Executor;
-  readonly executions = new Executions(1000, 1000, () => {});
+  readonly executions = new Executions(1000, 1000, 1, () => {});
 
   constructor(memory: ShardMemory, checked: ReturnType<typeof checkService>) {
     const now = new Float64Array([performance.now()]);

@@ -107,13 +107,16 @@ test('a thread that ends does not undo what the next one with its number began',
 
 test('a view executes whatever the number of shards', () => {
   const limits = { sessionsMax: 4, dataBytesMax: 16, replyBytesMax: 16, bodyBytesMax: 16 };
-  const { sharding } = checkOptions({ shards: 256, ...limits });
+  const { sharding } = checkOptions({ shards: 128, ...limits });
   const memory = createShardMemory(sharding, 1, false);
   const ledger = new Ledger(memory.ledger);
   for (const arena of memory.arenas) {
     new SessionTable(new Arena(arena), ledger, new Float64Array(1), 1).start();
   }
-  const view = new EngineView(memory, checkService(sessionData), 1, true, () => {});
+  const view = new EngineView(memory, checkService(sessionData), 1, true, {
+    closed: () => {},
+    relieve: () => {},
+  });
   const { session } = view.register(A);
   expect(view.request(A, session, 1, 'echo', 5)).toMatchObject({ body: 5 });
 });

@@ -166,18 +166,18 @@ test.each(LOADS)(
   },
 );
 
-test('a worker that ends before it began is replaced too', async () => {
+test('a worker that ends before it began makes the engine fail, and nothing hangs', async () => {
   const engine = await h.startEngine({ shards: 2, run: 'worker' });
+  const failures: Error[] = [];
+  engine.onFailure((error) => failures.push(error));
   await workersRest(engine);
   const first = [...engine.threads];
   await first[0].terminate();
   await h.until(() => engine.threads.some((thread) => !first.includes(thread)));
   for (const thread of engine.threads) if (!first.includes(thread)) await thread.terminate();
-  const ids = [0, 1].map((shard) => h.idsOfShard(engine, shard, 1)[0]);
-  for (const id of ids) {
-    const { session } = await h.success(engine.register(id));
-    expect(await h.success(engine.request(id, session, 1, 'echo', 5))).toMatchObject({ body: 5 });
-  }
+  await h.until(() => failures.length > 0);
+  expect(failures[0]).toMatchObject({ code: 'shard_failed' });
+  await expect(engine.register(h.id(1))).rejects.toMatchObject({ code: 'shutting_down' });
 });
 
 test('an engine whose workers die again and again gives up and says so', async () => {

@@ -42,8 +42,6 @@ const messageFields = fc.record({
   kind: fc.constantFrom(1, 2, 3, 5, 32),
   hash: int32,
   operation: int32,
-  checksumLow: int32,
-  checksumHigh: int32,
   flags: int32,
   limitMs: fc.double({ noNaN: true }),
 });
