@@ -59,12 +59,12 @@ export const DEFAULTS = {
   run: 'auto',
 } as const;
 
-/** Commits a second that a shard may make on average and still stay below a later start's clock. */
-const COMMITS_PER_SECOND = 2 ** 20;
+/** Commits that a shard may make in a millisecond, on average, to stay below a later start. */
+const COMMITS_PER_MS = 2 ** 10;
 
 /** 2^53 is reached in the year 2242. */
 function sessionsBeforeNow(): number {
-  return Math.floor(Date.now() / 1000) * COMMITS_PER_SECOND;
+  return Date.now() * COMMITS_PER_MS;
 }
 
 /** Cores that workers may use beside the front end. */

@@ -40,7 +40,7 @@ function measureOffset(): number {
     const before = performance.now();
     const [seconds, nanoseconds] = process.hrtime();
     const gap = performance.now() - before;
-    if (gap >= tightest) continue;
+    if (gap < 0 || gap >= tightest) continue;
     tightest = gap;
     offset = seconds * 1e3 + nanoseconds / 1e6 - before - gap / 2;
   }

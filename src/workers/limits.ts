@@ -33,10 +33,10 @@ export const SLEEP_MS = 50;
 export const PENDING_REGISTERS_MAX = 2 ** 8;
 
 /**
- * Steps of one register before it is refused: each other pending one may take the place that an
- * eviction made, and each such round is two steps or three.
+ * Steps of one register before it is refused: each other pending one, and some that come later, may
+ * take the place that an eviction made, and each such round is two steps or more.
  */
-export const REGISTER_TRIES_MAX = 4 * PENDING_REGISTERS_MAX;
+export const REGISTER_TRIES_MAX = 16 * PENDING_REGISTERS_MAX;
 
 /** Connections and embedded callers of one front end: 16 bits of a token name one. */
 export const SINKS_MAX = 2 ** 16;

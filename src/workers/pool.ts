@@ -20,6 +20,7 @@ export class ShardPool {
   readonly #memory: ShardMemory;
   readonly #tasks: Promise<void>[] = [];
   readonly #restarts: number[] = [];
+  readonly #watched = new WeakSet<object>();
   #stopping = false;
 
   /** @param onFailure called once a shard is given up, with the reason */
@@ -36,8 +37,8 @@ export class ShardPool {
       // Each thread holds one task for the engine's whole life, so it never waits for another.
       atomics: 'disabled',
     });
-    // A thread that ends before it took its task is not replaced by piscina: fail, not hang.
     this.#pool.on('error', (error: unknown) => this.#failed(error));
+    this.#watch();
     for (let shard = 0; shard < shards; shard++) this.#tasks.push(this.#supervise(shard));
   }
 
@@ -58,6 +59,24 @@ export class ShardPool {
     await Promise.race([Promise.all(this.#tasks), timeout]);
     clearTimeout(late);
     await this.#pool.destroy();
+  }
+
+  /**
+   * Watches for threads that end and are not replaced: piscina gives up on one that ends before it
+   * took its task. That is reported, or the shard would hang.
+   */
+  #watch(): void {
+    for (const thread of this.#pool.threads) {
+      if (this.#watched.has(thread)) continue;
+      this.#watched.add(thread);
+      thread.once('exit', () => setImmediate(() => this.#afterExit()));
+    }
+  }
+
+  #afterExit(): void {
+    this.#watch();
+    if (this.#pool.threads.length >= this.#memory.config.shards) return;
+    this.#failed(new Error('its thread ended before it began'));
   }
 
   #failed(error: unknown): void {

@@ -125,7 +125,7 @@ describe('sessile serve', () => {
     const command = serveCommand(['--data-bytes-max', '256'], env);
     const connection = await client(await command.port());
     const { limits, operations } = connection.welcome;
-    expect(limits).toMatchObject({ sessions_max: 7, data_bytes_max: 256 });
+    expect(limits).toMatchObject({ sessionsMax: 7, dataBytesMax: 256 });
     expect([...operations.keys()]).toContain('deposit');
     expect((await connection.session()).ttlMs).toBeNull();
     const wrong = await run(['serve', '--port', '0'], { SESSILE_SHARDS: 'x' });
