@@ -119,26 +119,17 @@ export class SessionTable {
     const commit = floats[Header.COMMITS / 2];
     const ttl = (m.flags & RegisterFlag.TTL) !== 0 ? m.ttlMs : this.arena.ttlDefaultMs;
     const never = ttl >>> 0 === TTL_NEVER;
+    for (let at = row + Row.REQUEST; at < row + Row.GENERATION; at++) words[at] = 0;
     words[row + Row.ID0] = m.id0;
     words[row + Row.ID1] = m.id1;
     words[row + Row.ID2] = m.id2;
     words[row + Row.ID3] = m.id3;
     words[row + Row.SESSION_LOW] = commit | 0;
     words[row + Row.SESSION_HIGH] = (commit / 0x100000000) | 0;
-    words[row + Row.REQUEST] = 0;
-    words[row + Row.CHECKSUM_LOW] = 0;
-    words[row + Row.CHECKSUM_HIGH] = 0;
     floats[(row + Row.DEADLINE) >> 1] = never ? time : time + (ttl >>> 0);
     floats[(row + Row.COMMIT) >> 1] = commit;
-    words[row + Row.REPLY_LENGTH] = 0;
-    words[row + Row.DATA_LENGTH] = 0;
     words[row + Row.TTL_MS] = ttl;
-    floats[(row + Row.VERSION) >> 1] = 0;
     floats[(row + Row.CREATED) >> 1] = time;
-    floats[(row + Row.RATE_TAT) >> 1] = 0;
-    words[row + Row.RATE_PER_SECOND] = 0;
-    words[row + Row.RATE_BURST] = 0;
-    words[row + Row.CAPABILITIES] = 0;
     words[row + Row.TOKEN] = m.token;
     words[row + Row.FLAGS] =
       RowFlag.LIVE | (never ? RowFlag.NEVER : 0) | (m.frontEnd << RowByte.FRONT_END);

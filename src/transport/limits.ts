@@ -38,3 +38,6 @@ export const HELLO_TIMEOUT_MS = 10_000;
 export const OPTIONS_MAX = 16;
 /** The longest name of an option, in bytes. */
 export const TEXT_BYTES_MAX = 1024;
+
+/** How long the front end polls on after its last output before it sleeps: some wake-ups' cost. */
+export const AWAKE_MS = 0.1;

@@ -11,7 +11,7 @@ import { STOP_TIMEOUT_MS } from '../workers/limits.ts';
 import type { Router } from '../workers/router.ts';
 import type { ShardingConfig } from '../workers/shard-memory.ts';
 import { Connection, type ConnectionHost } from './connection.ts';
-import { IN_FLIGHT_MAX } from './limits.ts';
+import { AWAKE_MS, IN_FLIGHT_MAX } from './limits.ts';
 import { MessageReader } from './message-reader.ts';
 import { OutputPool } from './output.ts';
 import { FRAME_HEADER_BYTES, PROTOCOL_VERSION, ToClient } from './protocol.ts';
@@ -42,6 +42,7 @@ export class Server implements ConnectionHost {
   readonly #blocked = new Set<Connection>();
   #dirty: Connection[] = [];
   #turnIsScheduled = false;
+  #awakeUntil = 0;
 
   constructor(
     readonly router: Router,
@@ -137,12 +138,22 @@ export class Server implements ConnectionHost {
   #scheduleTurn(): void {
     if (this.#turnIsScheduled) return;
     this.#turnIsScheduled = true;
-    setImmediate(() => {
-      this.#turnIsScheduled = false;
-      this.router.poll();
-      this.progress();
-    });
+    setImmediate(this.#turn);
   }
+
+  /**
+   * One turn, and then another while the last output is recent: a loop that polls once more is met
+   * awake by the next request, and waking a sleeping thread costs both sides more than the request.
+   */
+  readonly #turn = (): void => {
+    this.#turnIsScheduled = false;
+    const hadOutput = this.#dirty.length > 0;
+    this.router.poll();
+    this.progress();
+    const now = performance.now();
+    if (hadOutput) this.#awakeUntil = now + AWAKE_MS;
+    if (now < this.#awakeUntil) this.#scheduleTurn();
+  };
 
   #destroyAll(): void {
     for (const connection of this.#connections) connection.destroy();

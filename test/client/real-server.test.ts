@@ -39,7 +39,7 @@ async function kill(server: ServerProcess): Promise<void> {
 }
 
 describe('a server that is killed and started again', () => {
-  test('ends its sessions with a typed error and serves new ones on the same connection', async () => {
+  test('ends its sessions with a typed error and then serves new ones', async () => {
     const first = await start();
     const connection = await client(first.port);
     const session = await connection.session();
