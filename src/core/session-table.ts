@@ -98,10 +98,8 @@ export class SessionTable {
     }
     const words = this.#words;
     const full = words[Header.FREE_HEAD] === 0 && words[Header.HIGH_WATER] === this.arena.slots;
-    if (full)
-      return this.ledger.sessions() < this.ledger.sessionsMax
-        ? Admission.SHARD_FULL
-        : Admission.NO_ROOM;
+    const hasRoom = this.ledger.sessions() < this.ledger.sessionsMax;
+    if (full) return hasRoom ? Admission.SHARD_FULL : Admission.NO_ROOM;
     if (!this.ledger.take()) return Admission.NO_ROOM;
     // No call or loop lies between the two, so a thread cannot be stopped with one of them done.
     words[Header.LIVE] += 1;
