@@ -102,7 +102,10 @@ export class Engine {
     return this.#callers.call(id, operation, body);
   }
 
-  /** Ends a session; session 0 is whichever is live. */
+  /**
+   * Ends a session; session 0 is whichever is live. One that is gone already is no error; another
+   * live session of the id is left alone, and the promise rejects with `SessionEvictedError`.
+   */
   close(id: ClientId, session = 0): Promise<void> {
     return this.#callers.close(id, session);
   }
@@ -187,6 +190,7 @@ export class Engine {
   #fail(error: Error): void {
     this.#failure = error;
     this.#callers.stop();
+    this.router.stop();
     this.#onFailure?.(error);
   }
 }

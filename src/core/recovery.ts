@@ -51,8 +51,9 @@ export function rebuild(table: SessionTable, deadRunner: number): AbandonedReque
   placeByCommit(table, live);
   const surplus = words[Header.LIVE] - live.length;
   assert(surplus >= 0 && surplus <= 1, 'a dead runner leaves at most one session half admitted');
-  words[Header.LIVE] = live.length;
+  // In the order of `end`: a successor that dies in between finds the surplus again or not at all.
   if (surplus > 0) table.ledger.give(surplus);
+  words[Header.LIVE] = live.length;
   floats[Header.BOUND / 2] = Number.NEGATIVE_INFINITY;
   table.ledger.publish(table.arena.shard, Number.NEGATIVE_INFINITY);
   return abandoned;

@@ -7,7 +7,7 @@
  */
 import { checksumMessage } from '../core/checksum.ts';
 import type { ClientId } from '../core/client-id.ts';
-import { ErrorCode } from '../core/codes.ts';
+import { ErrorCode, Reason } from '../core/codes.ts';
 import { SessileError } from '../core/errors.ts';
 import { Kind, Message } from '../core/message.ts';
 import type { CheckedService } from '../services/service.ts';
@@ -52,11 +52,16 @@ class Caller implements AnswerSink {
       return;
     }
     if (value === undefined) {
+      const error = answerError(a);
+      // What executed was given up, and with it what those who asked before were waiting for.
+      if (a.kind === AnswerKind.ERROR && a.code === ErrorCode.SERVER_BUSY) {
+        this.host.share(this, (other) => other.reject(error));
+      }
       this.host.done(this);
-      reject(answerError(a));
+      reject(error);
       return;
     }
-    if (a.kind === AnswerKind.REPLY) this.host.share(this, value);
+    if (a.kind === AnswerKind.REPLY) this.host.share(this, (other) => other.resolve(value));
     this.host.done(this);
     resolve(value);
   }
@@ -79,8 +84,9 @@ class Caller implements AnswerSink {
   #valueOf(a: Answer): unknown {
     if (a.kind === AnswerKind.REGISTERED) return decodeRegistered(a);
     if (a.kind === AnswerKind.REPLY || a.kind === AnswerKind.RESULT) return decodeReply(a);
-    const isClose = a.kind === AnswerKind.EVICTION && a.of === Kind.CLOSE;
-    return isClose ? a.code : undefined;
+    const isClosed = a.kind === AnswerKind.EVICTION && a.of === Kind.CLOSE;
+    // Gone is gone, whyever; only another live session of the id is left alone.
+    return isClosed && a.code !== Reason.SESSION_TOO_LOW ? a.code : undefined;
   }
 }
 
@@ -93,7 +99,7 @@ export class Callers {
   /** Those who wait for the reply to a request, by what it is. */
   readonly #asking = new Map<string, Caller[]>();
   /** Messages that found no room, oldest first. */
-  #blocked: Caller[] = [];
+  readonly #blocked = new Set<Caller>();
   #retryIsScheduled = false;
   #stopped = false;
 
@@ -161,15 +167,16 @@ export class Callers {
 
   /** Room may have come. */
   progress(): void {
-    const blocked = this.#blocked;
-    this.#blocked = [];
-    for (const caller of blocked) this.#send(caller);
+    const blocked = [...this.#blocked];
+    for (const caller of blocked) {
+      // An answer to another may have settled it meanwhile.
+      if (this.#blocked.delete(caller)) this.#send(caller);
+    }
   }
 
   /** Fails everything that is under way: the engine has stopped. */
   stop(): void {
     this.#stopped = true;
-    this.#blocked = [];
     for (const caller of this.#active) {
       const { reject } = caller;
       this.done(caller);
@@ -177,13 +184,14 @@ export class Callers {
     }
   }
 
-  /** A request was answered: those who asked for the same one before have the same reply. */
-  share(caller: Caller, value: unknown): void {
+  /** A request was answered: those who asked for the same one before have the same answer. */
+  share(caller: Caller, tell: (other: Pick<Caller, 'resolve' | 'reject'>) => void): void {
+    if (caller.message.kind !== Kind.REQUEST) return;
     for (const other of this.#asking.get(caller.key)?.slice() ?? []) {
       if (other === caller || !other.asksTheSameAs(caller)) continue;
-      const { resolve } = other;
+      const { resolve, reject } = other;
       this.done(other);
-      resolve(value);
+      tell({ resolve, reject });
     }
   }
 
@@ -192,6 +200,7 @@ export class Callers {
     if (caller.message.kind === Kind.REQUEST) this.#forget(caller);
     this.#router.close(caller.token);
     this.#active.delete(caller);
+    this.#blocked.delete(caller);
     caller.resolve = ignore;
     caller.reject = ignore;
     this.#free.push(caller);
@@ -233,11 +242,14 @@ export class Callers {
   }
 
   #send(caller: Caller): void {
-    this.#router.begin(0);
-    const submitted = this.#router.submit(caller.message);
-    this.#router.end();
-    if (submitted === Submitted.TAKEN) return;
-    this.#blocked.push(caller);
+    // A service or a hook that calls its own engine waits until what it is part of is done.
+    if (!this.#router.inBatch) {
+      this.#router.begin(0);
+      const submitted = this.#router.submit(caller.message);
+      this.#router.end();
+      if (submitted === Submitted.TAKEN) return;
+    }
+    this.#blocked.add(caller);
     if (this.#retryIsScheduled) return;
     this.#retryIsScheduled = true;
     setImmediate(() => {

@@ -3,6 +3,7 @@
  * may have been running, and the requests it had begun and not committed.
  */
 
+import { ErrorCode } from '../core/codes.ts';
 import { Header, Row, RowByte, RowFlag } from '../core/layout.ts';
 import { rebuild } from '../core/recovery.ts';
 import { ownerOf, release, tryAcquire } from '../workers/owner.ts';
@@ -13,23 +14,22 @@ import { routeOf } from './route.ts';
 /** Resolves when every shard was put right; one that somebody else runs is tried again. */
 export async function reclaim(router: Router, runner: number): Promise<void> {
   for (const port of router.ports) {
-    while (!reclaimShard(port, runner)) await nextTurn();
+    while (!reclaimShard(router, port, runner)) await nextTurn();
   }
 }
 
-function reclaimShard(port: ShardPort, runner: number): boolean {
+function reclaimShard(router: Router, port: ShardPort, runner: number): boolean {
   const { table } = port;
   const { words } = table.arena;
   if (ownerOf(words) === runner) rebuild(table, runner);
   else if (!tryAcquire(words, table.runner)) return false;
-  abortAll(port, runner);
-  port.publish();
+  abortAll(router, port, runner);
   release(words);
   return true;
 }
 
 /** Unpins what the thread was executing: nothing was committed. Who asked for it may ask again. */
-function abortAll(port: ShardPort, runner: number): void {
+function abortAll(router: Router, port: ShardPort, runner: number): void {
   const { table } = port;
   const { words } = table.arena;
   for (let slot = 0; slot < words[Header.HIGH_WATER]; slot++) {
@@ -39,7 +39,7 @@ function abortAll(port: ShardPort, runner: number): void {
     if (!isExecuting || executor !== runner) continue;
     table.abort(slot);
     const m = routeOf(table, slot);
-    if (m.token !== 0) port.refuse(m);
+    if (m.token !== 0) router.refuse(m, port, ErrorCode.SERVER_BUSY);
   }
 }
 

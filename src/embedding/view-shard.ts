@@ -73,11 +73,11 @@ export class ViewShard implements Outbox {
     );
   }
 
-  /** Whether the answer says that a close ended the session. */
+  /** Whether the answer to a close says that the session is gone, now or before. */
   get isClosed(): boolean {
     const { kind, of, code } = this.answer;
     if (!this.hasAnswer || kind !== AnswerKind.EVICTION) return false;
-    return of === Kind.CLOSE && code === Reason.CLOSED;
+    return of === Kind.CLOSE && code !== Reason.SESSION_TOO_LOW;
   }
 
   emit(a: Answer): void {

@@ -104,8 +104,11 @@ export class Connection implements AnswerSink {
   /** Sends what was written, and stops reading from a client that does not read. */
   flush(): void {
     this.isDirty = false;
+    if (this.#isClosing) return;
     this.#output.flush();
-    if (this.#output.unsent > OUTPUT_BYTES_MAX + this.#longest) this.#socket.destroy();
+    // One turn may bring any number of answers; what counts is whether earlier ones were taken.
+    if (this.#isStalled && this.#output.unsent > OUTPUT_BYTES_MAX + this.#longest)
+      this.#socket.destroy();
     else if (this.#output.isHigh) this.#stall();
   }
 

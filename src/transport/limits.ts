@@ -25,8 +25,11 @@ export const OUTPUT_BUFFERS_KEPT_MAX = 256;
 /** Unsent output at which a connection's input is no longer read, until it has drained. */
 export const OUTPUT_HIGH_BYTES = 256 * 1024;
 
-/** Unsent output, beside one answer of any length, at which a connection is cut off. */
-export const OUTPUT_BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * Unsent output, beside one answer of any length, at which a connection that was not taking its
+ * answers before is cut off: more than `IN_FLIGHT_MAX` replies of the default length.
+ */
+export const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 
 /** A reader that has not taken all that waited for it within this time is cut off. */
 export const OUTPUT_STALL_MS = 30_000;

@@ -60,8 +60,15 @@ export class Output {
     const buffer = this.#buffer;
     this.#buffer = undefined;
     const { bytes, at } = this.writer;
-    if (at > 0 && this.#socket.writable) this.#socket.write(bytes.subarray(0, at), buffer?.written);
-    else buffer?.written();
+    if (at === 0 || !this.#socket.writable) {
+      buffer?.written();
+    } else if (this.#socket.writableLength === 0) {
+      this.#socket.write(bytes.subarray(0, at), buffer?.written);
+    } else {
+      // The client reads slowly: many small writes may wait, and must not each hold a large buffer.
+      this.#socket.write(Buffer.from(bytes.subarray(0, at)));
+      buffer?.written();
+    }
   }
 
   /** More is unsent than a client that reads would leave: take no further input. */

@@ -65,6 +65,8 @@ export class Server implements ConnectionHost {
         reject(new SessileError('cannot_listen', text, { host, port }));
       });
       this.#net.listen({ host, port, backlog: 1024 }, () => {
+        // From here on an error concerns one connection that could not be accepted.
+        this.#net.on('error', (error) => process.emitWarning(error));
         const bound = this.#net.address();
         const actual = typeof bound === 'object' && bound !== null ? bound.port : port;
         resolve({ host, port: actual });

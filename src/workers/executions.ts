@@ -17,6 +17,7 @@ import { EXECUTIONS_MAX } from './limits.ts';
 /** What runs operations on a shard, and commits them once they have settled. */
 interface Owner {
   readonly table: SessionTable;
+  checkWrites(m: Message, context: ServiceContext): void;
   settle(m: Message, slot: number, context: ServiceContext): void;
 }
 
@@ -154,6 +155,7 @@ export class Executions {
   /** The promise settled, or took too long: whichever comes first counts. */
   #settle(execution: Execution): void {
     if (!this.#running.delete(execution)) return;
+    execution.executor?.checkWrites(execution.message, execution.context);
     execution.context.seal();
     this.#settled.push(execution);
     this.wake();
@@ -177,6 +179,9 @@ export class Executions {
   #retire(execution: Execution): void {
     execution.context.reply.close();
     execution.context.newData.close();
+    // Its memory goes to the next request, whose body is not for this one's eyes.
+    execution.context.body.length = 0;
+    execution.context.data.length = 0;
     const next = new Execution();
     next.body = execution.body;
     next.reply = execution.reply;

@@ -123,7 +123,7 @@ export class Executor {
       context.fail(error);
     }
     if (result !== undefined) return this.#suspend(m, slot, result);
-    if (operation.readOnly === true && context.newData.written) context.fail(READ_ONLY_WRITE);
+    this.checkWrites(m, context);
     this.#conclude(m, slot, context);
     // An operation may have kept its context; where nothing forbids that, it is not used again.
     if (!this.#checked.portable) this.#current = this.executions.renew(this.#current);
@@ -190,6 +190,12 @@ export class Executor {
     this.executions.abandon(execution, promise);
   }
 
+  /** Fails an operation that writes although it is declared to only read. */
+  checkWrites(m: Message, context: ServiceContext): void {
+    if (!context.newData.written) return;
+    if (this.#checked.byNumber[m.operation]?.readOnly === true) context.fail(READ_ONLY_WRITE);
+  }
+
   /**
    * Commits what an asynchronous operation did; its reply and data are staged. The header notes
    * that an answer is owed, because no ring record stands for it if this thread dies here.
@@ -225,6 +231,9 @@ export class Executor {
   }
 
   #evict(m: Message): Ran {
+    const { ledger } = this.table;
+    // A place has become free while this waited in the ring: nobody needs to go.
+    if (ledger.sessions() < ledger.sessionsMax) return Ran.EVICTED;
     const found = this.table.evictOldest(m.limitMs, (m.flags & EvictFlag.EXPIRED) !== 0);
     if (found === Eviction.NONE) return Ran.NOTHING_TO_EVICT;
     if (found === Eviction.NOT_OLDEST) return Ran.NOT_OLDEST;

@@ -151,7 +151,9 @@ export class RegisterFlow {
       // The place that somebody else's eviction made may still be free.
       if (ledger.sessions() < ledger.sessionsMax) return Ran.NOTHING_TO_EVICT;
       // A session that is just being admitted has no bound yet: then look again.
-      if (!isAllPinned(ports, ledger)) return Dispatched.BLOCKED;
+      pending.tries += 1;
+      const mayLookAgain = pending.tries <= REGISTER_TRIES_MAX && !isAllPinned(ports, ledger);
+      if (mayLookAgain) return Dispatched.BLOCKED;
       return this.#refuse(pending, port, ErrorCode.SERVER_BUSY);
     }
     // An engine that does not evict still reclaims a session that has expired.

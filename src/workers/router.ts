@@ -7,6 +7,7 @@
  * waits: when a ring is full the caller is told `BLOCKED` and tries again later.
  */
 import { Arena } from '../core/arena.ts';
+import { assert } from '../core/assert.ts';
 import type { ErrorCode } from '../core/codes.ts';
 import { shardOf } from '../core/hash.ts';
 import { Ledger } from '../core/ledger.ts';
@@ -55,6 +56,7 @@ export class Router implements Dispatcher {
   readonly #runsDirect: boolean;
   #directNow = true;
   #stopped = false;
+  #inBatch = false;
   #settleScheduled = false;
   #retryIsScheduled = false;
   #listening = false;
@@ -94,6 +96,8 @@ export class Router implements Dispatcher {
 
   /** Starts a batch of messages, of which about `backlog` are waiting. */
   begin(backlog: number): void {
+    assert(!this.#inBatch, 'a batch is not begun within another');
+    this.#inBatch = true;
     this.clock.read();
     const { run, cores } = this.#options;
     this.#directNow = run === 'direct' || cores === 1 || backlog <= DIRECT_BACKLOG_MAX;
@@ -102,6 +106,7 @@ export class Router implements Dispatcher {
 
   /** Ends a batch: lets go of the shards it ran and publishes what it put into rings. */
   end(): void {
+    this.#inBatch = false;
     for (let i = 0; i < this.ports.length; i++) this.ports[i].finish();
   }
 
@@ -145,8 +150,14 @@ export class Router implements Dispatcher {
     return port.mayRun() ? port.executor : undefined;
   }
 
+  /** Whether this thread is running messages: a service must not run others within its own. */
+  get inBatch(): boolean {
+    return this.#inBatch;
+  }
+
   /** Delivers the answers that workers have given. True if there were any. */
   poll(): boolean {
+    if (this.#inBatch) return false;
     let any = false;
     this.begin(0);
     for (let i = 0; i < this.ports.length; i++) any = this.#drain(this.ports[i]) || any;
@@ -211,7 +222,7 @@ export class Router implements Dispatcher {
     a.id1 = m.id1;
     a.id2 = m.id2;
     a.id3 = m.id3;
-    a.request = 0;
+    a.request = m.kind === Kind.REQUEST ? m.request : 0;
     a.code = code;
     a.bodyLength = 0;
     port.countRefusal();

@@ -2,7 +2,6 @@
  * One shard as a front end sees it: its two rings, its worker's doorbell, and, where messages may
  * run directly, an executor of the front end's own.
  */
-import { ErrorCode } from '../core/codes.ts';
 import { Counter, Header } from '../core/layout.ts';
 import type { Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
@@ -103,16 +102,6 @@ export class ShardPort implements Outbox {
     const { words } = this.table.arena;
     if (!this.messages.isIdle() || this.pinned > 0) return false;
     return ownerOf(words) === 0 && this.answers.isDrained();
-  }
-
-  /** Refuses a message outside any batch: it may be sent again. For a holder of the shard. */
-  refuse(m: Message): void {
-    this.executor?.refuse(m, ErrorCode.SERVER_BUSY);
-  }
-
-  /** Makes answers to other front ends visible. For a holder of the shard. */
-  publish(): void {
-    if (this.#outboxes.publish()) this.#outboxes.ring();
   }
 
   /** Counts an error that the router itself gave. */

@@ -94,8 +94,13 @@ function commitAsFailed(executor: Executor, abandoned: AbandonedRequest): void {
   const { slot, call, frontEnd, token } = abandoned;
   const length = stageFailure(executor);
   if (call === undefined) {
+    const { words, floats } = executor.table.arena;
+    floats[Header.OWED_COMMITS / 2] = executor.commits;
+    words[Header.OWED_CALL] = 0;
+    words[Header.OWED_SLOT] = slot + 1;
     executor.table.commit(slot, Status.FAILED, length, -1);
     executor.answerStored(messageOf(executor, slot), slot);
+    words[Header.OWED_SLOT] = 0;
     return;
   }
   const m = messageOf(executor, slot);
