@@ -160,20 +160,20 @@ describe.each(WAYS)('an engine with $shards shards, run $run', (way) => {
 test('an argument that is wrong is refused by name, and the engine goes on', async () => {
   const engine = await h.startEngine({ shards: 0 });
   const { session } = await engine.register(A);
-  const wrong: [string, Promise<unknown>][] = [
-    ['id', engine.register('')],
-    ['id', engine.register('0'.repeat(32))],
-    ['id', engine.register(new Uint8Array(15))],
-    ['ttlMs', engine.register(B, { ttlMs: 0 })],
-    ['ttlMs', engine.register(B, { ttlMs: 2 ** 32 - 1 })],
-    ['session', engine.request(A, -1, 1, 'echo')],
-    ['session', engine.request(A, 2 ** 53, 1, 'echo')],
-    ['request', engine.request(A, session, 2 ** 32, 'echo')],
-    ['request', engine.request(A, session, 1.5, 'echo')],
-    ['session', engine.close(A, 0.5)],
+  const wrong: [string, () => Promise<unknown>][] = [
+    ['id', () => engine.register('')],
+    ['id', () => engine.register('0'.repeat(32))],
+    ['id', () => engine.register(new Uint8Array(15))],
+    ['ttlMs', () => engine.register(B, { ttlMs: 0 })],
+    ['ttlMs', () => engine.register(B, { ttlMs: 2 ** 32 - 1 })],
+    ['session', () => engine.request(A, -1, 1, 'echo')],
+    ['session', () => engine.request(A, 2 ** 53, 1, 'echo')],
+    ['request', () => engine.request(A, session, 2 ** 32, 'echo')],
+    ['request', () => engine.request(A, session, 1.5, 'echo')],
+    ['session', () => engine.close(A, 0.5)],
   ];
-  for (const [option, promise] of wrong) {
-    expect(await h.failure(promise)).toMatchObject({ name: 'InvalidOptionError', option });
+  for (const [option, call] of wrong) {
+    expect(await h.failure(call())).toMatchObject({ name: 'InvalidOptionError', option });
   }
   expect(engine.sessions).toBe(1);
   expect(await engine.request(A, session, 1, 'echo', 5)).toMatchObject({ body: 5 });
