@@ -9,7 +9,7 @@ import { rebuild } from '../core/recovery.ts';
 import { ownerOf, release, tryAcquire } from '../workers/owner.ts';
 import type { Router } from '../workers/router.ts';
 import type { ShardPort } from '../workers/shard-port.ts';
-import { routeOf } from './route.ts';
+import { messageOf } from '../workers/slot-message.ts';
 
 /** Resolves when every shard was put right; one that somebody else runs is tried again. */
 export async function reclaim(router: Router, runner: number): Promise<void> {
@@ -38,7 +38,7 @@ function abortAll(router: Router, port: ShardPort, runner: number): void {
     const executor = (flags >>> RowByte.RUNNER) & RowByte.MASK;
     if (!isExecuting || executor !== runner) continue;
     table.abort(slot);
-    const m = routeOf(table, slot);
+    const m = messageOf(table, slot, 1);
     if (m.token !== 0) router.refuse(m, port, ErrorCode.SERVER_BUSY);
   }
 }

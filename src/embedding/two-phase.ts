@@ -17,8 +17,8 @@ import { Row, RowByte } from '../core/layout.ts';
 import type { Message } from '../core/message.ts';
 import { Answer } from '../workers/answer.ts';
 import type { Clock } from '../workers/clock.ts';
+import { messageOf } from '../workers/slot-message.ts';
 import { decodeReply, encodeWithin } from './encoding.ts';
-import { routeOf } from './route.ts';
 import type { Reply } from './types.ts';
 import type { ViewShard } from './view-shard.ts';
 
@@ -85,7 +85,7 @@ export class TwoPhase {
     const encoded = encodeWithin('reply', reply, replyBytesMax);
     this.#finish(begun, () => {
       bytes.set(encoded, regions.stagedReply * 4);
-      const asked = routeOf(table, slot);
+      const asked = messageOf(table, slot, 1);
       table.commit(slot, number, encoded.byteLength, -1);
       if (asked.token !== 0) shard.answerRoute(slot, asked);
     });
@@ -94,7 +94,7 @@ export class TwoPhase {
   abort(begun: Begun): void {
     const { shard, slot } = this.#open(begun);
     this.#finish(begun, () => {
-      const asked = routeOf(shard.table, slot);
+      const asked = messageOf(shard.table, slot, 1);
       shard.table.abort(slot);
       if (asked.token !== 0) shard.refuseRoute(asked);
     });

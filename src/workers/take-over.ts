@@ -7,7 +7,7 @@
  */
 import { Status } from '../core/codes.ts';
 import { checkInvariants } from '../core/invariants.ts';
-import { Header, Row, RowByte } from '../core/layout.ts';
+import { Header, Row } from '../core/layout.ts';
 import { Kind, Message } from '../core/message.ts';
 import { type AbandonedRequest, rebuild } from '../core/recovery.ts';
 import { ValueWriter } from '../services/value-writer.ts';
@@ -16,6 +16,7 @@ import type { Executor } from './executor.ts';
 import type { Outboxes } from './outboxes.ts';
 import { readMessage } from './records.ts';
 import type { Ring } from './ring.ts';
+import { messageOf } from './slot-message.ts';
 
 const FAILURE =
   'the shard stopped while it executed this request; what it did outside the session is unknown';
@@ -43,12 +44,9 @@ function answerOwed(executor: Executor): void {
   const slot = words[Header.OWED_SLOT] - 1;
   if (slot < 0) return;
   const row = executor.table.rowOf(slot);
-  const flags = words[row + Row.FLAGS];
   const isCall = (words[Header.OWED_CALL] & 1) !== 0;
   const committed = executor.commits !== floats[Header.OWED_COMMITS / 2];
-  const m = messageOf(executor, slot);
-  m.frontEnd = (flags >>> RowByte.FRONT_END) & RowByte.MASK;
-  m.token = words[row + Row.TOKEN];
+  const m = messageOf(executor.table, slot, 0);
   if (isCall) {
     m.kind = Kind.CALL;
     m.request = words[row + Row.EXECUTING_LOW];
@@ -61,22 +59,6 @@ function answerOwed(executor: Executor): void {
     executor.answerStored(m, slot);
   }
   words[Header.OWED_SLOT] = 0;
-}
-
-/** A message about the session in a slot and its last request. */
-function messageOf(executor: Executor, slot: number): Message {
-  const { words } = executor.table.arena;
-  const row = executor.table.rowOf(slot);
-  const m = new Message();
-  m.kind = Kind.REQUEST;
-  m.id0 = words[row + Row.ID0];
-  m.id1 = words[row + Row.ID1];
-  m.id2 = words[row + Row.ID2];
-  m.id3 = words[row + Row.ID3];
-  m.sessionLow = words[row + Row.SESSION_LOW];
-  m.sessionHigh = words[row + Row.SESSION_HIGH];
-  m.request = words[row + Row.REQUEST];
-  return m;
 }
 
 /** Stages the reply of what died; returns its length. */
@@ -99,11 +81,11 @@ function commitAsFailed(executor: Executor, abandoned: AbandonedRequest): void {
     words[Header.OWED_CALL] = 0;
     words[Header.OWED_SLOT] = slot + 1;
     executor.table.commit(slot, Status.FAILED, length, -1);
-    executor.answerStored(messageOf(executor, slot), slot);
+    executor.answerStored(messageOf(executor.table, slot, 0), slot);
     words[Header.OWED_SLOT] = 0;
     return;
   }
-  const m = messageOf(executor, slot);
+  const m = messageOf(executor.table, slot, 0);
   m.kind = Kind.CALL;
   m.request = call;
   m.frontEnd = frontEnd;
