@@ -135,7 +135,7 @@ export async function checkTables(engine: Engine): Promise<void> {
   expect(live).toBe(engine.sessions);
 }
 
-/** A seeded generator (mulberry32). The seed is fixed and printed; SEED in the environment sets another. */
+/** A seeded generator (mulberry32). The seed is fixed and printed; SEED sets another one. */
 export class Random {
   readonly seed: number;
   #state: number;
