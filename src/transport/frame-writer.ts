@@ -41,11 +41,6 @@ export class FrameWriter {
     this.view.setUint32(this.#start + 1, this.at - this.#start - FRAME_HEADER_BYTES);
   }
 
-  /** Takes an opened frame back. */
-  cancel(): void {
-    this.at = this.#start;
-  }
-
   id(id0: number, id1: number, id2: number, id3: number): void {
     const view = this.view;
     const at = this.at;
