@@ -2,13 +2,13 @@
  * The load generator: a process of its own, so that it has a core of its own. It takes a job from
  * its parent, holds a closed loop for the time asked, and answers what it counted.
  */
-import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LoadConnection } from './connection.ts';
 import type { Job, Outcome } from './job.ts';
 import type { Lanes } from './protocol.ts';
 import { RedisLanes } from './redis-lanes.ts';
 import { SessileLanes } from './sessile-lanes.ts';
+import { Wire } from './wire.ts';
 
 process.once('message', (job: Job) => {
   run(job).then(
@@ -42,22 +42,14 @@ async function open(job: Job, number: number): Promise<LoadConnection> {
     job.target === 'redis'
       ? new RedisLanes(number, job.inFlight)
       : new SessileLanes(number, job.inFlight, job.operation);
-  const socket = await connected(job.port);
-  socket.on('error', stop);
-  socket.on('close', () => stop(new Error('the server closed a connection')));
-  await lanes.prepare(socket);
-  const connection = new LoadConnection(socket, lanes, job.inFlight);
-  socket.on('data', (bytes: Buffer) => connection.data(bytes));
-  socket.resume();
+  const wire = new Wire(job.port);
+  await wire.connected();
+  wire.socket.on('error', stop);
+  wire.socket.on('close', () => stop(new Error('the server closed a connection')));
+  await lanes.prepare(wire);
+  const connection = new LoadConnection(wire.socket, lanes, job.inFlight);
+  wire.receive = (bytes) => connection.data(bytes);
   return connection;
-}
-
-function connected(port: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
-    socket.once('error', reject);
-    socket.once('connect', () => resolve(socket));
-  });
 }
 
 function total(connections: readonly LoadConnection[]): number {

@@ -2,12 +2,12 @@
  * One protocol as the closed loop sees it. Both are held to the same work per request: three
  * words patched into a pre-built frame, and a scan that checks each reply.
  */
-import type { Socket } from 'node:net';
+import type { Wire } from './wire.ts';
 
 /** The lanes of one connection: each has exactly one request in flight. */
 export interface Lanes {
   /** Whatever the server must know before the load begins. */
-  prepare(socket: Socket): Promise<void>;
+  prepare(wire: Wire): Promise<void>;
   /** A buffer of `frames` requests, one after the other, ready to be patched. */
   skeleton(frames: number): Buffer;
   readonly frameBytes: number;

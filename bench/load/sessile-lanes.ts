@@ -2,12 +2,12 @@
  * Sequenced requests in our protocol. A session has one request in flight, so each lane is a
  * session. Its id is the same in every run: a later run resumes it, as Redis finds its keys again.
  */
-import type { Socket } from 'node:net';
 import { Packr, Unpackr } from 'msgpackr';
 import { Status } from '../../dist/core/codes.js';
 import { PROTOCOL_VERSION, ToClient, ToServer } from '../../dist/transport/protocol.js';
 import { type Operation, PAYLOAD_BYTES } from './job.ts';
 import type { Lanes } from './protocol.ts';
+import type { Wire } from './wire.ts';
 
 /** The numbers of the built-in service's operations, as `welcome` would tell them. */
 const OPERATION_NUMBERS: Record<Operation, number> = { echo: 0, put: 2 };
@@ -51,29 +51,32 @@ export class SessileLanes implements Lanes {
   }
 
   /** Says hello and registers every lane's session. */
-  async prepare(socket: Socket): Promise<void> {
+  prepare(wire: Wire): Promise<void> {
     const hello = frameOf([ToServer.HELLO, PROTOCOL_VERSION, {}]);
     const registers = this.#ids.map((id) => frameOf([ToServer.REGISTER, id, {}]));
-    socket.write(Buffer.concat([hello, ...registers]));
     let missing = this.#ids.length;
     let bytes = Buffer.alloc(0);
-    for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
-      bytes = Buffer.concat([bytes, chunk as Buffer]);
-      let length = lengthAt(bytes);
-      while (length >= 0) {
-        const fields = unpackr.unpack(bytes.subarray(HEADER_BYTES, length)) as unknown[];
-        if (fields[0] === ToClient.REGISTERED) {
-          this.#registered(fields);
-          missing -= 1;
-        } else if (fields[0] !== ToClient.WELCOME) {
-          throw new Error(`a register was answered ${JSON.stringify(fields)}`);
+    return new Promise((resolve) => {
+      wire.receive = (chunk) => {
+        bytes = Buffer.concat([bytes, chunk]);
+        for (let end = lengthAt(bytes); end >= 0; end = lengthAt(bytes)) {
+          missing -= this.#prepared(unpackr.unpack(bytes.subarray(HEADER_BYTES, end)));
+          bytes = bytes.subarray(end);
         }
-        bytes = bytes.subarray(length);
-        length = lengthAt(bytes);
-      }
-      if (missing === 0) return;
+        if (missing === 0) resolve();
+      };
+      wire.socket.write(Buffer.concat([hello, ...registers]));
+    });
+  }
+
+  /** Takes a frame before the load; how many sessions it registered. */
+  #prepared(fields: unknown[]): number {
+    if (fields[0] === ToClient.WELCOME) return 0;
+    if (fields[0] !== ToClient.REGISTERED) {
+      throw new Error(`a register was answered ${JSON.stringify(fields)}`);
     }
-    throw new Error('the server closed the connection');
+    this.#registered(fields);
+    return 1;
   }
 
   skeleton(frames: number): Buffer {

@@ -18,11 +18,13 @@ import { HELLO_TIMEOUT_MS, OPTIONS_MAX, OUTPUT_BYTES_MAX, OUTPUT_STALL_MS } from
 import { type MessageReader, Read } from './message-reader.ts';
 import { Output, type OutputPool } from './output.ts';
 import { PROTOCOL_VERSION, ToClient, ToServer } from './protocol.ts';
+import type { SharedInput } from './shared-input.ts';
 
 /** What connections share: the front end's router, reader and buffers. */
 export interface ConnectionHost {
   readonly router: Router;
   readonly reader: MessageReader;
+  readonly input: SharedInput;
   readonly pool: OutputPool;
   readonly frameBytesMax: number;
   /** The welcome frame, whole. */
@@ -67,15 +69,17 @@ export class Connection implements AnswerSink {
   #longest = 0;
   isDirty = false;
 
-  constructor(host: ConnectionHost, socket: Socket) {
+  constructor(host: ConnectionHost, accepted: Socket) {
     this.#host = host;
+    const socket = host.input.read(accepted, (bytes, view, length) => {
+      this.#data(bytes, view, length);
+    });
     this.#socket = socket;
     this.#frames = new FrameBuffer(host.frameBytesMax);
     this.#output = new Output(socket, host.pool);
     this.token = host.router.open(this);
     this.#helloTimer = setTimeout(() => this.#helloLate(), HELLO_TIMEOUT_MS);
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.#data(chunk));
     socket.on('drain', () => this.#drained());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.#closed());
@@ -137,11 +141,12 @@ export class Connection implements AnswerSink {
     this.#socket.destroy();
   }
 
-  #data(chunk: Buffer): void {
+  #data(bytes: Uint8Array, view: DataView, length: number): void {
     if (this.#isClosing) return;
     assert(this.#frames.waiting === 0, 'a chunk is used up before the next one is read');
-    this.#frames.feed(chunk);
+    this.#frames.feed(bytes, view, length);
     this.#work();
+    if (!this.#isClosing) this.#frames.keepRest(this.#hasFrame);
   }
 
   /** Runs the frames that have arrived, as one batch. */

@@ -28,6 +28,7 @@ export class FrameBuffer {
   #chunk: Uint8Array = NO_BYTES;
   #chunkView: DataView = NO_VIEW;
   #at = 0;
+  #chunkEnd = 0;
 
   /** The split frame: its header's bytes first, then, once its length is known, its body. */
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES_MAX);
@@ -41,26 +42,54 @@ export class FrameBuffer {
 
   constructor(readonly frameBytesMax: number) {}
 
-  /** Gives the next chunk. The chunk before must have been used up: `next` said `MORE`. */
-  feed(chunk: Uint8Array): void {
+  /**
+   * Gives the next chunk, the first `length` bytes of `chunk`. The chunk before must have been used
+   * up: `next` said `MORE`.
+   *
+   * @param view shows the same bytes
+   */
+  feed(chunk: Uint8Array, view: DataView, length: number): void {
     this.#chunk = chunk;
-    this.#chunkView = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    this.#chunkView = view;
+    this.#chunkEnd = length;
     this.#at = 0;
+  }
+
+  /**
+   * Copies what is left of the chunk, whose memory is about to hold other bytes.
+   *
+   * @param frameToo the frame that `next` found is needed further, too
+   */
+  keepRest(frameToo: boolean): void {
+    const withFrame = frameToo && this.bytes === this.#chunk;
+    const from = withFrame ? this.start : this.#at;
+    if (from === this.#chunkEnd) return;
+    const rest = this.#chunk.slice(from, this.#chunkEnd);
+    const view = new DataView(rest.buffer, rest.byteOffset, rest.byteLength);
+    if (withFrame) {
+      this.bytes = rest;
+      this.view = view;
+      this.start -= from;
+      this.end -= from;
+    }
+    const at = this.#at - from;
+    this.feed(rest, view, rest.byteLength);
+    this.#at = at;
   }
 
   /** Bytes of the chunk that were not handed out yet. */
   get waiting(): number {
-    return this.#chunk.byteLength - this.#at;
+    return this.#chunkEnd - this.#at;
   }
 
   next(): FrameState {
     if (this.#body !== undefined) return this.#continueBody(this.#body);
     if (this.#headerLength > 0) return this.#continueHeader();
-    const state = this.#readHeader(this.#chunk, this.#chunkView, this.#at, this.#chunk.byteLength);
+    const state = this.#readHeader(this.#chunk, this.#chunkView, this.#at, this.#chunkEnd);
     if (state === FrameState.MORE) return this.#keepHeader();
     if (state !== FrameState.READY) return state;
     const end = this.#bodyStart + this.#length;
-    if (end > this.#chunk.byteLength) {
+    if (end > this.#chunkEnd) {
       this.#at = this.#bodyStart;
       return this.#startBody();
     }
@@ -96,15 +125,15 @@ export class FrameBuffer {
   }
 
   #keepHeader(): FrameState {
-    const rest = this.#chunk.byteLength - this.#at;
+    const rest = this.#chunkEnd - this.#at;
     for (let i = 0; i < rest; i++) this.#header[i] = this.#chunk[this.#at + i];
     this.#headerLength = rest;
-    this.#at = this.#chunk.byteLength;
+    this.#at = this.#chunkEnd;
     return FrameState.MORE;
   }
 
   #continueHeader(): FrameState {
-    while (this.#at < this.#chunk.byteLength) {
+    while (this.#at < this.#chunkEnd) {
       this.#header[this.#headerLength] = this.#chunk[this.#at];
       this.#headerLength += 1;
       this.#at += 1;
@@ -124,7 +153,7 @@ export class FrameBuffer {
 
   #continueBody(body: Uint8Array): FrameState {
     const wanted = body.byteLength - this.#bodyLength;
-    const count = Math.min(wanted, this.#chunk.byteLength - this.#at);
+    const count = Math.min(wanted, this.#chunkEnd - this.#at);
     body.set(this.#chunk.subarray(this.#at, this.#at + count), this.#bodyLength);
     this.#at += count;
     this.#bodyLength += count;

@@ -16,6 +16,9 @@ export const FRAME_BYTES_MIN = 1024;
 /** Requests that a client should have outstanding on a connection: 16 batches of 256. */
 export const IN_FLIGHT_MAX = 4096;
 
+/** Bytes that one read of a socket brings at most: as many as Node's own reads. */
+export const INPUT_BUFFER_BYTES = 64 * 1024;
+
 /** Output buffers: a batch of 600 small replies in one write. */
 export const OUTPUT_BUFFER_BYTES = 64 * 1024;
 

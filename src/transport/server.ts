@@ -11,10 +11,11 @@ import { STOP_TIMEOUT_MS } from '../workers/limits.ts';
 import type { Router } from '../workers/router.ts';
 import type { ShardingConfig } from '../workers/shard-memory.ts';
 import { Connection, type ConnectionHost } from './connection.ts';
-import { AWAKE_MS, IN_FLIGHT_MAX } from './limits.ts';
+import { AWAKE_MS, IN_FLIGHT_MAX, INPUT_BUFFER_BYTES } from './limits.ts';
 import { MessageReader } from './message-reader.ts';
 import { OutputPool } from './output.ts';
 import { FRAME_HEADER_BYTES, PROTOCOL_VERSION, ToClient } from './protocol.ts';
+import { SharedInput } from './shared-input.ts';
 
 export interface ServerConfig {
   readonly host: string;
@@ -33,6 +34,7 @@ export interface Address {
 
 export class Server implements ConnectionHost {
   readonly reader: MessageReader;
+  readonly input = new SharedInput(INPUT_BUFFER_BYTES);
   readonly pool = new OutputPool();
   readonly welcome: Buffer;
   readonly frameBytesMax: number;
@@ -53,7 +55,7 @@ export class Server implements ConnectionHost {
     this.reader = new MessageReader(sharding.bodyBytesMax);
     this.frameBytesMax = config.frameBytesMax;
     this.welcome = welcomeFrame(config, sharding, checked);
-    this.#net = createServer((socket) => this.#accept(socket));
+    this.#net = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
   }
 
   /** Begins to listen. Rejects with code `cannot_listen` if the address is not to be had. */

@@ -131,7 +131,8 @@ export class Link {
     this.heard += 1;
     let finished = false;
     try {
-      this.#frames.feed(chunk);
+      const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      this.#frames.feed(chunk, view, chunk.byteLength);
       this.#drain();
       finished = true;
     } catch (error) {
