@@ -36,14 +36,12 @@ export class LoadConnection {
     this.#send(0);
   }
 
-  data(bytes: Buffer): void {
+  data(bytes: Buffer, view: DataView, end: number): void {
     const lanes = this.#lanes;
     const { frameBytes } = lanes;
     if (this.#at > 2 * this.#inFlight * frameBytes) this.#at = 0;
     const first = this.#at;
-    const end = bytes.byteLength;
-    let at = this.#carried > 0 ? this.#finishCarried(bytes) : 0;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, end);
+    let at = this.#carried > 0 ? this.#finishCarried(bytes, end) : 0;
     while (at < end) {
       const next = lanes.scan(view, at, end);
       if (next < 0) break;
@@ -68,14 +66,14 @@ export class LoadConnection {
   }
 
   /** Completes the split reply; returns where in the new chunk the next one begins. */
-  #finishCarried(bytes: Buffer): number {
+  #finishCarried(bytes: Buffer, end: number): number {
     const before = this.#carried;
-    const added = bytes.copy(this.#carry, before);
+    const added = bytes.copy(this.#carry, before, 0, end);
     const next = this.#lanes.scan(this.#carryView, 0, before + added);
     if (next < 0) {
       if (before + added === REPLY_BYTES_MAX) throw new Error('a reply is longer than expected');
       this.#carried = before + added;
-      return bytes.byteLength;
+      return end;
     }
     this.#carried = 0;
     this.#arm(this.#lanes.lane);

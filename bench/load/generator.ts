@@ -48,7 +48,7 @@ async function open(job: Job, number: number): Promise<LoadConnection> {
   wire.socket.on('close', () => stop(new Error('the server closed a connection')));
   await lanes.prepare(wire);
   const connection = new LoadConnection(wire.socket, lanes, job.inFlight);
-  wire.receive = (bytes) => connection.data(bytes);
+  wire.receive = (bytes, view, length) => connection.data(bytes, view, length);
   return connection;
 }
 

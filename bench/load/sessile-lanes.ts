@@ -57,8 +57,8 @@ export class SessileLanes implements Lanes {
     let missing = this.#ids.length;
     let bytes = Buffer.alloc(0);
     return new Promise((resolve) => {
-      wire.receive = (chunk) => {
-        bytes = Buffer.concat([bytes, chunk]);
+      wire.receive = (chunk, _, length) => {
+        bytes = Buffer.concat([bytes, chunk.subarray(0, length)]);
         for (let end = lengthAt(bytes); end >= 0; end = lengthAt(bytes)) {
           missing -= this.#prepared(unpackr.unpack(bytes.subarray(HEADER_BYTES, end)));
           bytes = bytes.subarray(end);

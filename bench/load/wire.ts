@@ -1,22 +1,24 @@
 /**
- * A socket of the load generator, read into a buffer of its own: Node allocates 64 KiB for each
+ * A socket of the load generator. All are read into one buffer: Node allocates 64 KiB for each
  * read otherwise, and the generator would be the limit at one request in flight.
  */
 import { connect, type Socket } from 'node:net';
 
-const READ_BYTES = 64 * 1024;
+const buffer = Buffer.allocUnsafeSlow(64 * 1024);
+const view = new DataView(buffer.buffer);
+
+/** Takes the bytes from 0 to `length`, which are gone when it returns. `view` shows the same. */
+export type Receive = (bytes: Buffer, view: DataView, length: number) => void;
 
 export class Wire {
-  /** Takes what arrives. The bytes are gone when it returns. */
-  receive: (bytes: Buffer) => void = () => {
+  receive: Receive = () => {
     throw new Error('the server spoke before it was asked');
   };
   readonly socket: Socket;
 
   constructor(port: number) {
-    const buffer = Buffer.alloc(READ_BYTES);
     const callback = (length: number): boolean => {
-      this.receive(buffer.subarray(0, length));
+      this.receive(buffer, view, length);
       return true;
     };
     const onread = { buffer, callback };

@@ -30,6 +30,8 @@ export interface ConnectionHost {
   /** The welcome frame, whole. */
   readonly welcome: Buffer;
   readonly stopping: boolean;
+  /** Whether the clock need not be read for so many messages more of this turn. */
+  clockIsFresh(messages: number): boolean;
   /** The connection was blocked; call `resume` once there may be room. */
   blocked(connection: Connection): void;
   /** It has output that was written outside its own turn. */
@@ -153,8 +155,9 @@ export class Connection implements AnswerSink {
   #work(): void {
     const { router } = this.#host;
     const frames = this.#frames;
+    const backlog = Math.ceil(frames.waiting / SMALL_FRAME_BYTES);
     this.#inBatch = true;
-    router.begin(Math.ceil(frames.waiting / SMALL_FRAME_BYTES));
+    router.begin(backlog, this.#host.clockIsFresh(backlog));
     let step = Step.NEXT;
     while (step === Step.NEXT) {
       if (this.#output.isHigh) {
@@ -185,7 +188,8 @@ export class Connection implements AnswerSink {
   #frame(): Step {
     const { reader, router } = this.#host;
     const { cursor, message } = reader;
-    cursor.reset(this.#frames.bytes, this.#frames.view, this.#frames.start, this.#frames.end);
+    const frames = this.#frames;
+    cursor.reset(frames.bytes, frames.view, frames.start, frames.end);
     const fields = cursor.arrayLength();
     const kind = fields > 0 ? cursor.uint32() : -1;
     if (!this.#saidHello && kind !== ToServer.HELLO) {
@@ -299,6 +303,7 @@ export class Connection implements AnswerSink {
   }
 
   #drained(): void {
+    this.#output.drained();
     if (!this.#isStalled || this.#isClosing) return;
     this.#isStalled = false;
     clearTimeout(this.#stallTimer);

@@ -10,16 +10,20 @@ import { FRAME_HEADER_BYTES, ID_BYTES } from './protocol.ts';
 const NO_BYTES = Buffer.alloc(0);
 const NO_VIEW = new DataView(new ArrayBuffer(0));
 
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 export class FrameWriter {
   bytes: Buffer = NO_BYTES;
   view: DataView = NO_VIEW;
   at = 0;
   #start = 0;
 
-  /** Continues in another buffer, from its beginning. */
-  use(buffer: Buffer): void {
+  /** Continues in another buffer, from its beginning; `view` shows the same bytes. */
+  use(buffer: Buffer, view = viewOf(buffer)): void {
     this.bytes = buffer;
-    this.view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+    this.view = view;
     this.at = 0;
   }
 

@@ -1,18 +1,15 @@
 /**
  * The output of one connection: frames are written into a pooled buffer, and each batch leaves in
- * one write. A buffer is used again only after its write has been handed to the system.
+ * one write. What the system does not take at once is copied, so the buffer is free after it.
  */
 import type { Socket } from 'node:net';
 import { FrameWriter } from './frame-writer.ts';
 import { OUTPUT_BUFFER_BYTES, OUTPUT_BUFFERS_KEPT_MAX, OUTPUT_HIGH_BYTES } from './limits.ts';
+import { writeNow } from './write-now.ts';
 
 class OutputBuffer {
   readonly bytes = Buffer.allocUnsafeSlow(OUTPUT_BUFFER_BYTES);
-  readonly written: () => void;
-
-  constructor(pool: OutputPool) {
-    this.written = () => pool.give(this);
-  }
+  readonly view = new DataView(this.bytes.buffer);
 }
 
 /** The buffers of a front end's connections. */
@@ -20,7 +17,7 @@ export class OutputPool {
   readonly #free: OutputBuffer[] = [];
 
   take(): OutputBuffer {
-    return this.#free.pop() ?? new OutputBuffer(this);
+    return this.#free.pop() ?? new OutputBuffer();
   }
 
   give(buffer: OutputBuffer): void {
@@ -34,6 +31,8 @@ export class Output {
   readonly #pool: OutputPool;
   #buffer: OutputBuffer | undefined;
   #isOpen = false;
+  /** More is unsent than a client that reads would leave: take no further input. */
+  isHigh = false;
 
   constructor(socket: Socket, pool: OutputPool) {
     this.#socket = socket;
@@ -50,7 +49,7 @@ export class Output {
       return;
     }
     this.#buffer = this.#pool.take();
-    this.writer.use(this.#buffer.bytes);
+    this.writer.use(this.#buffer.bytes, this.#buffer.view);
   }
 
   /** Sends what was written. */
@@ -60,20 +59,21 @@ export class Output {
     const buffer = this.#buffer;
     this.#buffer = undefined;
     const { bytes, at } = this.writer;
-    if (at === 0 || !this.#socket.writable) {
-      buffer?.written();
-    } else if (this.#socket.writableLength === 0) {
-      this.#socket.write(bytes.subarray(0, at), buffer?.written);
-    } else {
-      // The client reads slowly: many small writes may wait, and must not each hold a large buffer.
-      this.#socket.write(Buffer.from(bytes.subarray(0, at)));
-      buffer?.written();
+    const socket = this.#socket;
+    if (at > 0 && socket.writable) {
+      const taken = socket.writableLength === 0 ? writeNow(socket, bytes, at) : 0;
+      if (taken < at) {
+        // A copy, so that many small writes that wait do not each hold a large buffer.
+        socket.write(Buffer.from(bytes.subarray(taken, at)));
+        this.isHigh = socket.writableLength > OUTPUT_HIGH_BYTES;
+      }
     }
+    if (buffer !== undefined) this.#pool.give(buffer);
   }
 
-  /** More is unsent than a client that reads would leave: take no further input. */
-  get isHigh(): boolean {
-    return this.#socket.writableLength > OUTPUT_HIGH_BYTES;
+  /** The socket says that nothing is unsent. */
+  drained(): void {
+    this.isHigh = false;
   }
 
   /** Bytes that were written and not sent. */

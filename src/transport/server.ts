@@ -11,7 +11,7 @@ import { STOP_TIMEOUT_MS } from '../workers/limits.ts';
 import type { Router } from '../workers/router.ts';
 import type { ShardingConfig } from '../workers/shard-memory.ts';
 import { Connection, type ConnectionHost } from './connection.ts';
-import { AWAKE_MS, IN_FLIGHT_MAX, INPUT_BUFFER_BYTES } from './limits.ts';
+import { AWAKE_MS, CLOCK_MESSAGES_MAX, IN_FLIGHT_MAX, INPUT_BUFFER_BYTES } from './limits.ts';
 import { MessageReader } from './message-reader.ts';
 import { OutputPool } from './output.ts';
 import { FRAME_HEADER_BYTES, PROTOCOL_VERSION, ToClient } from './protocol.ts';
@@ -45,6 +45,8 @@ export class Server implements ConnectionHost {
   #dirty: Connection[] = [];
   #turnIsScheduled = false;
   #awakeUntil = 0;
+  /** Messages since the clock was read; every turn begins as if there were too many. */
+  #sinceClock = CLOCK_MESSAGES_MAX;
 
   constructor(
     readonly router: Router,
@@ -107,6 +109,13 @@ export class Server implements ConnectionHost {
     this.#flushDirty();
   }
 
+  clockIsFresh(messages: number): boolean {
+    this.#sinceClock += messages;
+    if (this.#sinceClock <= CLOCK_MESSAGES_MAX) return true;
+    this.#sinceClock = messages;
+    return false;
+  }
+
   blocked(connection: Connection): void {
     this.#blocked.add(connection);
     this.#scheduleTurn();
@@ -154,6 +163,7 @@ export class Server implements ConnectionHost {
     const hadOutput = this.#dirty.length > 0;
     this.router.poll();
     this.progress();
+    this.#sinceClock = CLOCK_MESSAGES_MAX;
     const now = performance.now();
     if (hadOutput) this.#awakeUntil = now + AWAKE_MS;
     if (now < this.#awakeUntil) this.#scheduleTurn();

@@ -94,11 +94,15 @@ export class Router implements Dispatcher {
     this.sinks.close(token);
   }
 
-  /** Starts a batch of messages, of which about `backlog` are waiting. */
-  begin(backlog: number): void {
+  /**
+   * Starts a batch of messages, of which about `backlog` are waiting.
+   *
+   * @param clockIsFresh the clock was read a moment ago, for another batch of this turn
+   */
+  begin(backlog: number, clockIsFresh = false): void {
     assert(!this.#inBatch, 'a batch is not begun within another');
     this.#inBatch = true;
-    this.clock.read();
+    if (!clockIsFresh) this.clock.read();
     const { run, cores } = this.#options;
     this.#directNow = run === 'direct' || cores === 1 || backlog <= DIRECT_BACKLOG_MAX;
     if (!this.#hasWorkers) this.#directNow = true;

@@ -2,10 +2,10 @@
  * Clients that stop in the middle, do not read, or are too many: what a server keeps for each is
  * bounded, and its neighbours are served as before.
  */
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { serve } from '../../dist/serve.js';
+import { SharedInput } from '../../dist/transport/shared-input.js';
 import { ECHO, ERROR, idOf, PING, PONG, RawClient, REPLY, REQUEST } from './raw-client.ts';
 import { FRAME_BYTES_MAX, frameOf, ID, setUp } from './setup.ts';
 
@@ -14,14 +14,17 @@ const UNSENT_BYTES_MAX = 8 * 1024 * 1024 + 64 * 1024;
 
 /** The server's ends of connections, by the port of the client. */
 const sockets = new Map<number | undefined, Socket>();
-const accepted = (message: unknown): void => {
-  const { socket } = message as { socket: Socket };
-  sockets.set(socket.remotePort, socket);
-};
+const { read } = SharedInput.prototype;
 
-beforeAll(() => subscribe('net.server.socket', accepted));
+beforeAll(() => {
+  vi.spyOn(SharedInput.prototype, 'read').mockImplementation(function (this: SharedInput, ...args) {
+    const socket = read.apply(this, args);
+    sockets.set(socket.remotePort, socket);
+    return socket;
+  });
+});
 afterAll(() => {
-  unsubscribe('net.server.socket', accepted);
+  vi.restoreAllMocks();
 });
 
 const serverEnd = (client: RawClient): Socket => sockets.get(client.socket.localPort) as Socket;

@@ -54,6 +54,12 @@ function streamOf(lengths: readonly number[]): { bytes: Uint8Array; bodies: numb
   return { bytes: Uint8Array.from(bytes), bodies };
 }
 
+/** Whole memory, seen both ways. */
+function feed(frames: FrameBuffer, chunk: Uint8Array): void {
+  const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  frames.feed(chunk, view, chunk.byteLength);
+}
+
 interface Out {
   readonly bodies: number[][];
   readonly last: string;
@@ -68,7 +74,7 @@ function read(chunks: readonly Uint8Array[], max = FRAME_BYTES_MAX): Out {
     // In the middle of other memory, as the runtime's pooled buffers are.
     const memory = new Uint8Array(chunk.length + 6).fill(0xc1);
     memory.set(chunk, 3);
-    frames.feed(memory.subarray(3, 3 + chunk.length));
+    feed(frames, memory.subarray(3, 3 + chunk.length));
     for (state = frames.next(); state === FrameState.READY; state = frames.next()) {
       bodies.push([...frames.bytes.subarray(frames.start, frames.end)]);
       const seen = frames.view.getUint8(frames.start);
@@ -89,7 +95,7 @@ describe('a stream of frames', () => {
   it('comes out whole from one chunk, without being copied', () => {
     expect(read([bytes])).toEqual({ bodies, last: 'more' });
     const frames = new FrameBuffer(FRAME_BYTES_MAX);
-    frames.feed(bytes);
+    feed(frames, bytes);
     while (frames.next() === FrameState.READY) expect(frames.bytes).toBe(bytes);
   });
 
@@ -144,9 +150,9 @@ describe('a frame that is split', () => {
   it('is kept in a buffer of exactly its size', () => {
     for (const head of prefixesOf(100)) {
       const frames = new FrameBuffer(FRAME_BYTES_MAX);
-      frames.feed(Uint8Array.from([...head, ...bodyOf(100).slice(0, 30)]));
+      feed(frames, Uint8Array.from([...head, ...bodyOf(100).slice(0, 30)]));
       expect(frames.next()).toBe(FrameState.MORE);
-      frames.feed(Uint8Array.from([...bodyOf(100).slice(30), 0x01]));
+      feed(frames, Uint8Array.from([...bodyOf(100).slice(30), 0x01]));
       expect(frames.next()).toBe(FrameState.READY);
       expect([frames.start, frames.end, frames.bytes.byteLength]).toEqual([0, 100, 100]);
       expect(frames.bytes.buffer.byteLength).toBe(100);
@@ -156,13 +162,13 @@ describe('a frame that is split', () => {
 
   it('stays as it was handed out while the next chunk is read', () => {
     const frames = new FrameBuffer(FRAME_BYTES_MAX);
-    frames.feed(Uint8Array.from([3, 1]));
+    feed(frames, Uint8Array.from([3, 1]));
     frames.next();
-    frames.feed(Uint8Array.from([2, 3, 2, 8]));
+    feed(frames, Uint8Array.from([2, 3, 2, 8]));
     frames.next();
     const first = frames.bytes;
     expect(frames.next()).toBe(FrameState.MORE);
-    frames.feed(Uint8Array.from([9]));
+    feed(frames, Uint8Array.from([9]));
     expect(frames.next()).toBe(FrameState.READY);
     expect([[...first], [...frames.bytes]]).toEqual([
       [1, 2, 3],
