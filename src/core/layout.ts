@@ -67,6 +67,10 @@ export const enum RowFlag {
   NEVER = 4,
   /** What executes is a call: no request joins it, and nobody's number is consumed. */
   CALL = 8,
+  /** Ends with the connection that registered it. */
+  CONNECTION = 16,
+  /** That connection has gone: the session ends as soon as it is not pinned. */
+  DOOMED = 32,
 }
 
 /** How far to shift the flags word for each of its bytes, and the mask of one. */

@@ -25,6 +25,13 @@ export const REQUEST_NUMBER_MAX = 2 ** 32 - 1;
 export const TTL_NEVER = 2 ** 32 - 1;
 export const TTL_MS_MAX = TTL_NEVER - 1;
 
+/** Rate limits: with times in milliseconds since the register, all products stay below 2^53. */
+export const RATE_PER_SECOND_MAX = 100_000;
+export const RATE_BURST_MAX = 1_000_000;
+
+/** Capabilities of a service: a bit each of one word. */
+export const CAPABILITIES_MAX = 31;
+
 /** How many ended sessions a shard remembers, to say *why* they ended: 64 Ki × 32 bytes. */
 export const ENDED_ENTRIES_MAX = 2 ** 16;
 

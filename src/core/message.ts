@@ -11,6 +11,8 @@ export const enum Kind {
   REQUEST = 2,
   CLOSE = 3,
   CALL = 5,
+  /** Ends sessions that have expired, a bounded number at a time. */
+  SWEEP = 33,
   /** From a router: evict the oldest session if its commit is not newer than `limitMs`. */
   EVICT = 32,
 }
@@ -18,6 +20,19 @@ export const enum Kind {
 export const enum RegisterFlag {
   /** The session has a TTL of its own in `ttlMs`; otherwise the table's default applies. */
   TTL = 1,
+  /** It has a rate limit of its own; otherwise the table's default applies. */
+  RATE = 2,
+  /** It ends with its connection. */
+  CONNECTION = 4,
+  /** The body is its first data. */
+  DATA = 8,
+}
+
+export const enum CloseFlag {
+  /** By an operator: the reason is `removed`, and it ends whatever its session number. */
+  REMOVED = 1,
+  /** The connection of a connection-scoped session has gone. */
+  DISCONNECTED = 2,
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -48,6 +63,11 @@ export class Message {
   checksumHigh = 0;
   flags = 0;
   ttlMs = 0;
+  /** For `REGISTER` with `RegisterFlag.RATE`: requests a second, and at once. */
+  ratePerSecond = 0;
+  rateBurst = 0;
+  /** For `REGISTER`: the capabilities asked for, a bit each in the order of the service's list. */
+  capabilities = 0;
   /** The commit time, in milliseconds, above which `EVICT` does nothing. */
   limitMs = 0;
   /**

@@ -6,6 +6,7 @@
 import { assert } from '../core/assert.ts';
 import { clientIdText } from '../core/client-id.ts';
 import { STATUS_NAMES, Status, type StatusName } from '../core/codes.ts';
+import { TTL_MS_MAX, TTL_NEVER } from '../core/limits.ts';
 import type { SessionIdentity } from './service.ts';
 import { ValueWriter } from './value-writer.ts';
 import { decodeValue } from './values.ts';
@@ -61,6 +62,19 @@ export class ServiceContext implements SessionIdentity {
   dataVersion = 0;
   /** Milliseconds on the engine's clock when execution began. */
   nowMs = 0;
+  /** The session's register and last activity, on the same clock. */
+  createdMs = 0;
+  activeMs = 0;
+  /** What to add to the engine's clock for milliseconds since the Unix epoch. */
+  wallOffsetMs = 0;
+  /** The session's idle time to live; `TTL_NEVER` = none. */
+  ttlMs = 0;
+  /** The engine's own: the TTL that the operation set; −1 = none. */
+  newTtlMs = -1;
+  /** The capabilities that the session was granted, a bit each. */
+  capabilities = 0;
+  /** The names of those bits. */
+  capabilityNames: readonly string[] = [];
   sequenced = false;
   /** The request number; 0 for a call. */
   request = 0;
@@ -86,6 +100,7 @@ export class ServiceContext implements SessionIdentity {
   open(): void {
     this.#open = true;
     this.status = Status.OK;
+    this.newTtlMs = -1;
   }
 
   /**
@@ -96,6 +111,7 @@ export class ServiceContext implements SessionIdentity {
     const { reply, newData } = this;
     if (reply.tooLarge || newData.tooLarge) {
       this.status = Status.TOO_LARGE;
+      this.newTtlMs = -1;
       reply.clear();
       newData.clear();
     }
@@ -117,6 +133,7 @@ export class ServiceContext implements SessionIdentity {
   /** The engine's own: turns what was thrown into a failed reply; data changes are dropped. */
   fail(error: unknown): void {
     this.newData.clear();
+    this.newTtlMs = -1;
     this.status = Status.FAILED;
     this.reply.value(failureText(error).slice(0, FAILURE_CHARACTERS_MAX));
     // A reply limit below the text's length must not turn a failure into another status.
@@ -139,6 +156,19 @@ export class ServiceContext implements SessionIdentity {
   setData(value: unknown): void {
     this.checkOpen();
     this.newData.value(value);
+  }
+
+  /**
+   * Sets the session's idle time to live when the request commits.
+   *
+   * @param ttlMs a whole number of milliseconds, 1 to 2^32 − 2, or null for never
+   */
+  setTtl(ttlMs: number | null): void {
+    this.checkOpen();
+    const inRange =
+      ttlMs === null || (Number.isInteger(ttlMs) && ttlMs >= 1 && ttlMs <= TTL_MS_MAX);
+    assert(inRange, 'a TTL is a whole number of milliseconds from 1 to 2^32 - 2, or null');
+    this.newTtlMs = ttlMs ?? TTL_NEVER;
   }
 
   /** Replies with a value, and a status other than ok if one is given. */

@@ -6,6 +6,7 @@
  */
 import type { ReasonName } from '../core/codes.ts';
 import { InvalidOptionError } from '../core/errors.ts';
+import { CAPABILITIES_MAX, RATE_BURST_MAX } from '../core/limits.ts';
 import type { ServiceContext } from './context.ts';
 
 /** Operation numbers are one byte; a service with more operations wants sub-operations. */
@@ -18,6 +19,12 @@ export interface Operation {
   readonly unsequenced?: boolean;
   /** Leaves the session's data as it is. A call may run it while a request executes. */
   readonly readOnly?: boolean;
+  /** false: running it leaves the session's idle time as it is. Default true. */
+  readonly touches?: boolean;
+  /** What it takes from the session's rate limit, a whole number; default 1. */
+  readonly cost?: number;
+  /** Only sessions that were granted this capability may run it; others get `forbidden`. */
+  readonly capability?: string;
   /**
    * Executes one request: reads `context.body` and `context.data`, may replace the data, and
    * replies. May return a promise unless the service is portable; the session is pinned until it
@@ -40,6 +47,10 @@ export interface Service {
    * Portable services are much faster: a request needs no hop to its shard's worker.
    */
   readonly portable?: boolean;
+  /** What a client may ask for at register; a session is granted those that it names. */
+  readonly capabilities?: readonly string[];
+  /** A register may bring the session's first data. Only where data is the client's own. */
+  readonly initialData?: boolean;
   readonly operations: Readonly<Record<string, Operation>>;
   /** A session was registered (not: resumed). Must not throw or wait. */
   opened?(session: SessionIdentity): void;
@@ -54,6 +65,10 @@ export interface CheckedService {
   readonly byNumber: readonly (Operation | undefined)[];
   /** Name → number, as `welcome` lists them. */
   readonly names: Readonly<Record<string, number>>;
+  /** The capabilities that it offers; the index of each is its bit. */
+  readonly capabilities: readonly string[];
+  /** By operation number: the bit of the capability that it needs, or 0. */
+  readonly needs: readonly number[];
 }
 
 /** Checks a service's declaration. Throws `InvalidOptionError` that names what is wrong. */
@@ -74,14 +89,35 @@ export function checkService(service: unknown): CheckedService {
       throw new InvalidOptionError(`service.${hook}`, given, 'a function');
     }
   }
+  const capabilities = checkCapabilities((service as Partial<Service>).capabilities ?? []);
   const byNumber = new Array<Operation | undefined>(OPERATIONS_MAX).fill(undefined);
+  const needs = new Array<number>(OPERATIONS_MAX).fill(0);
   const names: Record<string, number> = {};
   for (const [key, operation] of Object.entries(operations)) {
     checkOperation(key, operation, byNumber);
     byNumber[operation.number] = operation;
+    needs[operation.number] = neededBit(key, operation, capabilities);
     names[key] = operation.number;
   }
-  return { service: service as Service, portable: portable === true, byNumber, names };
+  const checked = service as Service;
+  return { service: checked, portable: portable === true, byNumber, names, capabilities, needs };
+}
+
+function checkCapabilities(given: unknown): readonly string[] {
+  const isList = Array.isArray(given) && given.every((name) => typeof name === 'string' && name);
+  if (!isList || given.length > CAPABILITIES_MAX || new Set(given).size !== given.length) {
+    const allowed = `at most ${CAPABILITIES_MAX} different names`;
+    throw new InvalidOptionError('service.capabilities', given, allowed);
+  }
+  return given as readonly string[];
+}
+
+function neededBit(key: string, operation: Operation, offered: readonly string[]): number {
+  if (operation.capability === undefined) return 0;
+  const index = offered.indexOf(operation.capability);
+  if (index >= 0) return 1 << index;
+  const option = `service.operations.${key}.capability`;
+  throw new InvalidOptionError(option, operation.capability, "one of the service's capabilities");
 }
 
 function checkOperation(
@@ -93,7 +129,10 @@ function checkOperation(
   if (typeof operation?.execute !== 'function') {
     throw new InvalidOptionError(`${option}.execute`, operation?.execute, 'a function');
   }
-  const { number } = operation;
+  const { number, cost } = operation;
+  if (cost !== undefined && !(Number.isInteger(cost) && cost >= 0 && cost <= RATE_BURST_MAX)) {
+    throw new InvalidOptionError(`${option}.cost`, cost, `a whole number up to ${RATE_BURST_MAX}`);
+  }
   if (!Number.isInteger(number) || number < 0 || number >= OPERATIONS_MAX) {
     throw new InvalidOptionError(`${option}.number`, number, 'a whole number from 0 to 255');
   }
