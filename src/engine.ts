@@ -24,6 +24,13 @@ import { EngineView } from './embedding/view.ts';
 import { loadService } from './services/load.ts';
 import { type CheckedService, checkService } from './services/service.ts';
 import { STOP_TIMEOUT_MS } from './workers/limits.ts';
+import {
+  type EngineStats,
+  type ListQuery,
+  Operator,
+  type SessionDetails,
+  type SessionPage,
+} from './workers/operator.ts';
 import { ShardPool } from './workers/pool.ts';
 import { Router } from './workers/router.ts';
 import { createShardMemory, type ShardMemory } from './workers/shard-memory.ts';
@@ -34,6 +41,7 @@ const FRONT_END = 0;
 export class Engine {
   readonly router: Router;
   readonly #callers: Callers;
+  readonly #operator: Operator;
   readonly #pool: ShardPool | undefined;
   readonly #runners: number[] = [];
   readonly #listeners: (() => void)[] = [];
@@ -60,7 +68,8 @@ export class Engine {
         for (const listener of this.#listeners) listener();
       },
     });
-    this.#callers = new Callers(this.router, checked, memory.config.bodyBytesMax);
+    this.#callers = new Callers(this.router, checked, memory.config);
+    this.#operator = new Operator(this.router, checked.capabilities);
     this.onProgress(() => this.#callers.progress());
   }
 
@@ -108,6 +117,37 @@ export class Engine {
    */
   close(id: ClientId, session = 0): Promise<void> {
     return this.#callers.close(id, session);
+  }
+
+  /** Counts since the start, and what is live now. */
+  stats(): EngineStats {
+    return this.#operator.stats();
+  }
+
+  /**
+   * One page of sessions; none is touched. A session that lives throughout is listed exactly once
+   * over all pages, whatever comes and goes meanwhile. Rejects with `InvalidOptionError`.
+   */
+  list(query: ListQuery = {}): Promise<SessionPage> {
+    return this.#operator.list(query);
+  }
+
+  /** A session's entry with its rate limit and capabilities; null when there is no live one. */
+  inspect(id: ClientId): Promise<SessionDetails | null> {
+    return this.#operator.inspect(id);
+  }
+
+  /**
+   * Ends a session as an operator does: its client is told `removed`. False when there is none.
+   * Rejects with `SessileError` `request_in_flight` while it executes.
+   */
+  remove(id: ClientId): Promise<boolean> {
+    return this.#operator.remove(id);
+  }
+
+  /** Ends all sessions that have expired by now, which happens by itself within a second. */
+  sweep(): Promise<number> {
+    return this.#operator.sweep();
   }
 
   /** Live sessions over all shards. */

@@ -20,6 +20,8 @@ import {
   type Regions,
   ROW_WORDS,
   regionsOf,
+  WHEEL_LISTS,
+  WHEEL_WORDS,
 } from './layout.ts';
 import { ARENA_BYTES_MAX, ENDED_ENTRIES_MAX, SLOTS_MAX } from './limits.ts';
 
@@ -103,6 +105,8 @@ export function createArena(config: ArenaConfig): Arena {
   words[Header.DATA_BYTES_MAX] = dataBytesMax;
   words[Header.REPLY_BYTES_MAX] = replyBytesMax;
   words[Header.TTL_DEFAULT_MS] = config.ttlDefaultMs | 0;
+  words[Header.RATE_PER_SECOND] = config.ratePerSecond ?? 0;
+  words[Header.RATE_BURST] = config.rateBurst ?? 0;
   words[Header.SEED_A] = config.seedA | 0;
   words[Header.SEED_B] = config.seedB | 0;
   new Float64Array(memory)[Header.COMMITS / 2] = config.commitsBefore ?? 0;
@@ -113,8 +117,10 @@ export function createArena(config: ArenaConfig): Arena {
 function slotsThatFit(dataBytesMax: number, replyBytesMax: number): number {
   const entriesMax = 4;
   const payloadBytes = 4 * (evenWords(dataBytesMax) + evenWords(replyBytesMax));
-  const slotBytes = 4 * (ROW_WORDS + ORDER_WORDS + INDEX_WORDS * entriesMax) + payloadBytes;
-  const fixedWords = HEADER_WORDS + ORDER_WORDS + ENDED_ENTRIES_MAX * ENDED_WORDS;
+  const slotWords = ROW_WORDS + ORDER_WORDS + WHEEL_WORDS + INDEX_WORDS * entriesMax;
+  const slotBytes = 4 * slotWords + payloadBytes;
+  const fixedWords =
+    HEADER_WORDS + ORDER_WORDS + WHEEL_LISTS * WHEEL_WORDS + ENDED_ENTRIES_MAX * ENDED_WORDS;
   return Math.floor((ARENA_BYTES_MAX - 4 * fixedWords - payloadBytes) / slotBytes);
 }
 

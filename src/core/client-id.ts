@@ -6,6 +6,8 @@ import { InvalidOptionError } from './errors.ts';
 /** A client id in either of its forms. Never all zero. */
 export type ClientId = Uint8Array | string;
 
+export const CLIENT_ID_BYTES = 16;
+
 const HEX = /^[0-9a-f]{32}$/i;
 
 /** The bytes of a client id. Throws `InvalidOptionError` if it is none. */
@@ -14,7 +16,7 @@ export function clientIdBytes(id: ClientId): Uint8Array {
   if (typeof id === 'string') {
     if (HEX.test(id))
       bytes = Uint8Array.from(id.match(/../g) as string[], (two) => parseInt(two, 16));
-  } else if (id instanceof Uint8Array && id.byteLength === 16) {
+  } else if (id instanceof Uint8Array && id.byteLength === CLIENT_ID_BYTES) {
     bytes = id;
   }
   if (bytes === undefined || bytes.every((byte) => byte === 0)) {

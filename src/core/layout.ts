@@ -2,22 +2,23 @@
  * Where everything lies in a shard's arena. Offsets in Int32 words unless a name says otherwise;
  * fields marked f64 are one Float64 at an even word.
  *
- *     header │ rows │ order │ index │ ended │ staging │ payloads
+ *     header │ rows │ order │ wheel │ index │ ended │ staging │ payloads
  *
  *     row, 128 bytes; a request touches the first 64 only
  *     0   id (4)                       16  data length
  *     4   session low, high            17  ttl ms (u32; all ones = never)
  *     6   last committed request       18  data version (f64)
  *     7   flags, see RowFlag           20  created (f64)
- *     8   checksum low, high           22  rate: theoretical arrival time (f64, reserved)
- *     10  deadline (f64)               24  rate per second, burst (reserved)
- *     12  commit number (f64)          26  capabilities (reserved)
+ *     8   checksum low, high           22  rate: theoretical arrival time (64 bits)
+ *     10  deadline (f64)               24  rate per second (0 = no limit), burst
+ *     12  commit number (f64)          26  capabilities
  *     14  reply length                 27  generation
  *     15  connection token             28  in execution: the request's checksum (2), or
  *                                          a call's correlation
  *                                      30  number of the execution
  *
  *     order entry, 16 bytes: previous slot, next slot, commit time (f64)
+ *     wheel entry, 8 bytes: previous + 1, next + 1 (0 = not linked); slots, buckets, work list
  *     index entry, 8 bytes: hash, slot + 1 (0 = empty)
  *     ended entry, 32 bytes: id (4), session (2), reason + 1, spare
  *     payload of a slot: data region, then reply region
@@ -25,8 +26,15 @@
 export const ROW_WORDS = 32;
 export const ROW_SHIFT = 5;
 export const ORDER_WORDS = 4;
+export const WHEEL_WORDS = 2;
 export const INDEX_WORDS = 2;
 export const ENDED_WORDS = 8;
+
+/** Buckets of the timer wheel, over its five levels. */
+export const WHEEL_BUCKETS = 64 + 64 + 32 + 4 + 1;
+
+/** Lists of the timer wheel: its buckets, then the work list. */
+export const WHEEL_LISTS = WHEEL_BUCKETS + 1;
 
 export const enum Row {
   ID0 = 0,
@@ -100,6 +108,9 @@ export const enum Header {
   TTL_DEFAULT_MS = 9,
   STARTED = 10,
   FAILED = 11,
+  /** The rate limit of sessions that asked for none of their own; 0 = none. */
+  RATE_PER_SECOND = 12,
+  RATE_BURST = 13,
 
   /** Which runner may touch this arena now; 0 = nobody. Only through Atomics. */
   OWNER = 32,
@@ -119,6 +130,8 @@ export const enum Header {
   COMMITS = 68,
   COMMIT_TIME = 70,
   BOUND = 72,
+  /** f64: the time up to which the timer wheel has been advanced. */
+  WHEEL_TIME = 80,
 
   /** The commit being applied: what `redo` needs when a runner died in the middle of it. */
   INTENT = 96,
@@ -131,6 +144,9 @@ export const enum Header {
   INTENT_TIME = 104,
   INTENT_VERSION = 106,
   INTENT_DEADLINE = 108,
+  /** Whether the commit sets the TTL, and to what. */
+  INTENT_SETS_TTL = 110,
+  INTENT_TTL = 111,
 
   /** f64 counters, in the order of `Counter`. */
   COUNTERS = 128,
@@ -163,6 +179,9 @@ export interface ArenaConfig {
   readonly dataBytesMax: number;
   readonly replyBytesMax: number;
   readonly ttlDefaultMs: number;
+  /** The default rate limit; 0 or left out = none. */
+  readonly ratePerSecond?: number;
+  readonly rateBurst?: number;
   /** Commit numbers, and with them session numbers, begin above this one; default 0. */
   readonly commitsBefore?: number;
   readonly seedA: number;
@@ -173,6 +192,7 @@ export interface ArenaConfig {
 export interface Regions {
   readonly rows: number;
   readonly order: number;
+  readonly wheel: number;
   readonly index: number;
   readonly ended: number;
   readonly stagedReply: number;
@@ -199,7 +219,8 @@ export function regionsOf(
   const replyWords = evenWords(replyBytesMax);
   const rows = HEADER_WORDS;
   const order = rows + slots * ROW_WORDS;
-  const index = order + (slots + 1) * ORDER_WORDS;
+  const wheel = order + (slots + 1) * ORDER_WORDS;
+  const index = wheel + (slots + WHEEL_LISTS) * WHEEL_WORDS;
   const ended = index + indexEntries * INDEX_WORDS;
   const stagedReply = ended + endedEntries * ENDED_WORDS;
   const stagedData = stagedReply + replyWords;
@@ -209,6 +230,7 @@ export function regionsOf(
   return {
     rows,
     order,
+    wheel,
     index,
     ended,
     stagedReply,

@@ -25,7 +25,7 @@ export const REQUEST_NUMBER_MAX = 2 ** 32 - 1;
 export const TTL_NEVER = 2 ** 32 - 1;
 export const TTL_MS_MAX = TTL_NEVER - 1;
 
-/** Rate limits: with times in milliseconds since the register, all products stay below 2^53. */
+/** Rate limits: thousandths of a burst fit an Int32, and a number below the rate fits 17 bits. */
 export const RATE_PER_SECOND_MAX = 100_000;
 export const RATE_BURST_MAX = 1_000_000;
 

@@ -63,6 +63,8 @@ export class Message {
   checksumHigh = 0;
   flags = 0;
   ttlMs = 0;
+  /** What its operation takes from the session's rate limit. */
+  cost = 1;
   /** For `REGISTER` with `RegisterFlag.RATE`: requests a second, and at once. */
   ratePerSecond = 0;
   rateBurst = 0;

@@ -30,6 +30,7 @@ export function rebuild(table: SessionTable, deadRunner: number): AbandonedReque
   const abandoned: AbandonedRequest[] = [];
   table.index.clear();
   table.order.clear();
+  table.wheel.clear();
   words[Header.FREE_HEAD] = 0;
   let executing = 0;
   for (let slot = highWater - 1; slot >= 0; slot--) {
@@ -77,5 +78,6 @@ function placeByCommit(table: SessionTable, live: number[]): void {
     const isNewest = commitOf(slot) === floats[Header.COMMITS / 2];
     const time = isNewest ? floats[Header.COMMIT_TIME / 2] : table.order.timeOf(slot);
     table.order.append(slot, time);
+    if ((words[row + Row.FLAGS] & RowFlag.NEVER) === 0) table.wheel.schedule(slot);
   }
 }

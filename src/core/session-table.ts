@@ -10,18 +10,21 @@
  */
 import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
-import { Admission, ErrorCode, Eviction, Reason, Verdict } from './codes.ts';
+import { Admission, ErrorCode, type Eviction, Reason, Verdict } from './codes.ts';
 import { CommitOrder } from './commit-order.ts';
-import { EndedMemory, EndedSession } from './ended-memory.ts';
+import { EndedMemory, type EndedSession } from './ended-memory.ts';
+import { Endings } from './endings.ts';
 import { hashId } from './hash.ts';
 import { IndexTable } from './index-table.ts';
 import { Counter, Header, ROW_SHIFT, Row, RowByte, RowFlag } from './layout.ts';
 import { type Ledger, NOTHING_TO_EVICT } from './ledger.ts';
-import { TTL_NEVER } from './limits.ts';
-import { Kind, type Message, RegisterFlag } from './message.ts';
+import { CloseFlag, Kind, type Message } from './message.ts';
+import { retryAfter, take } from './rate-limit.ts';
 import { compareSession } from './session-number.ts';
+import { admitRow } from './slot-admit.ts';
 import { SlotCommit } from './slot-commit.ts';
 import { SlotPool } from './slot-pool.ts';
+import { TimerWheel } from './timer-wheel.ts';
 import { Victims } from './victims.ts';
 
 /** The flags that pinning sets. */
@@ -31,12 +34,14 @@ export class SessionTable {
   readonly index: IndexTable;
   readonly pool: SlotPool;
   readonly order: CommitOrder;
+  readonly wheel: TimerWheel;
   readonly #memory: EndedMemory;
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
   readonly #rows: number;
   readonly #commits: SlotCommit;
   readonly #victims: Victims;
+  readonly #endings: Endings;
 
   /** The slot that the last successful step was about. */
   slot = -1;
@@ -44,9 +49,8 @@ export class SessionTable {
   reason: Reason = Reason.NO_SESSION;
   /** Why the last step answered `ERROR`. */
   errorCode: ErrorCode = ErrorCode.SERVER_BUSY;
-  /** The session that ended last, and how many this view has ended: any step may end one. */
-  readonly ended = new EndedSession();
-  endings = 0;
+  /** With `RATE_LIMITED`: in how many milliseconds there is room; −1 = never. */
+  retryAfterMs = 0;
 
   /**
    * @param now one Float64, milliseconds on the engine's clock, kept current by the caller
@@ -61,18 +65,23 @@ export class SessionTable {
     this.index = new IndexTable(arena);
     this.pool = new SlotPool(arena);
     this.order = new CommitOrder(arena);
+    this.wheel = new TimerWheel(arena, now);
     this.#memory = new EndedMemory(arena);
     this.#words = arena.words;
     this.#floats = arena.floats;
     this.#rows = arena.regions.rows;
     this.#commits = new SlotCommit(arena, now);
     this.#victims = new Victims(arena, this.order, ledger);
+    const { index, pool, order, wheel } = this;
+    const parts = { arena, ledger, now, index, pool, order, wheel };
+    this.#endings = new Endings({ ...parts, memory: this.#memory, victims: this.#victims });
   }
 
   /** Makes a new arena an empty table. Once, before any other step. */
   start(): void {
     assert(this.#words[Header.STARTED] === 0, 'an arena is started once');
     this.order.clear();
+    this.wheel.clear();
     this.#floats[Header.BOUND / 2] = NOTHING_TO_EVICT;
     this.#words[Header.STARTED] = 1;
   }
@@ -108,31 +117,13 @@ export class SessionTable {
   }
 
   #admit(m: Message): void {
-    const words = this.#words;
-    const floats = this.#floats;
     const slot = this.pool.take();
     assert(slot >= 0, 'a slot is free when the pool said so');
-    const row = this.rowOf(slot);
     const time = this.#commits.next();
-    const commit = floats[Header.COMMITS / 2];
-    const ttl = (m.flags & RegisterFlag.TTL) !== 0 ? m.ttlMs : this.arena.ttlDefaultMs;
-    const never = ttl >>> 0 === TTL_NEVER;
-    for (let at = row + Row.REQUEST; at < row + Row.GENERATION; at++) words[at] = 0;
-    words[row + Row.ID0] = m.id0;
-    words[row + Row.ID1] = m.id1;
-    words[row + Row.ID2] = m.id2;
-    words[row + Row.ID3] = m.id3;
-    words[row + Row.SESSION_LOW] = commit | 0;
-    words[row + Row.SESSION_HIGH] = (commit / 0x100000000) | 0;
-    floats[(row + Row.DEADLINE) >> 1] = never ? time : time + (ttl >>> 0);
-    floats[(row + Row.COMMIT) >> 1] = commit;
-    words[row + Row.TTL_MS] = ttl;
-    floats[(row + Row.CREATED) >> 1] = time;
-    words[row + Row.TOKEN] = m.token;
-    words[row + Row.FLAGS] =
-      RowFlag.LIVE | (never ? RowFlag.NEVER : 0) | (m.frontEnd << RowByte.FRONT_END);
+    admitRow(this.arena, this.rowOf(slot), slot, m);
     this.index.insert(m.hash, slot);
     this.order.append(slot, time);
+    this.#endings.file(slot);
     this.#victims.lower(time);
     this.#count(Counter.REGISTERED);
     this.slot = slot;
@@ -155,6 +146,7 @@ export class SessionTable {
     const flags = words[row + Row.FLAGS];
     if (number === ((last + 1) | 0) && last !== -1) {
       if ((flags & RowFlag.EXECUTING) !== 0) return this.#join(row, m);
+      if (!this.#mayPay(row, m)) return this.#error(ErrorCode.RATE_LIMITED);
       this.pin(slot, m);
       return Verdict.EXECUTE;
     }
@@ -219,13 +211,24 @@ export class SessionTable {
    * The second half: stores the staged reply (and the staged data, when `dataLength` ≥ 0) and
    * consumes the request number. Both become visible in one step, also across the death of the
    * thread that takes it (see `redo`).
+   *
+   * @param touches whether the session's idle time begins anew
+   * @param ttlMs its new TTL; −1 = as it was
    */
-  commit(slot: number, status: number, replyLength: number, dataLength: number): void {
+  commit(
+    slot: number,
+    status: number,
+    replyLength: number,
+    dataLength: number,
+    touches = true,
+    ttlMs = -1,
+  ): void {
     const words = this.#words;
     const row = this.rowOf(slot);
     assert((words[row + Row.FLAGS] & RowFlag.EXECUTING) !== 0, 'only what executes is committed');
     assert(replyLength <= this.arena.replyBytesMax, 'the reply is within its limit');
-    this.#commits.request(slot, status, replyLength, dataLength);
+    this.#commits.request(slot, status, replyLength, dataLength, touches, ttlMs);
+    if (ttlMs >= 0) this.#endings.file(slot);
     words[Header.EXECUTING] -= 1;
     this.#placed(slot);
     this.#count(Counter.REQUESTS);
@@ -240,7 +243,8 @@ export class SessionTable {
     status: number,
     replyLength: number,
     dataLength: number,
-    touches: boolean,
+    touches = true,
+    ttlMs = -1,
   ): void {
     const words = this.#words;
     const row = this.rowOf(slot);
@@ -250,7 +254,8 @@ export class SessionTable {
       dataLength < 0 || (flags & RowFlag.EXECUTING) === 0,
       'a call writes nothing while a request executes',
     );
-    this.#commits.call(slot, status, replyLength, dataLength, touches);
+    this.#commits.call(slot, status, replyLength, dataLength, touches, ttlMs);
+    if (ttlMs >= 0) this.#endings.file(slot);
     this.#placed(slot);
     this.#count(Counter.CALLS);
   }
@@ -270,10 +275,28 @@ export class SessionTable {
     const slot = this.#findLive(m);
     if (slot < 0) return this.#absent(m);
     this.slot = slot;
+    if (!this.#mayPay(this.rowOf(slot), m)) return this.#error(ErrorCode.RATE_LIMITED);
     return Verdict.EXECUTE;
   }
 
-  /** Ends the session that a message names (session 0: whichever is live). */
+  /** Whether the session's rate limit has room for a message's cost; stores nothing. */
+  #mayPay(row: number, m: Message): boolean {
+    if (this.#words[row + Row.RATE_PER_SECOND] === 0) return true;
+    this.retryAfterMs = retryAfter(this.#words, this.#floats, row, this.now, m.cost);
+    return this.retryAfterMs === 0;
+  }
+
+  /** Takes the cost of a message that is about to execute from its session's rate limit. */
+  pay(slot: number, m: Message): void {
+    const row = this.rowOf(slot);
+    if (this.#words[row + Row.RATE_PER_SECOND] === 0) return;
+    take(this.#words, this.#floats, row, this.now, m.cost);
+  }
+
+  /**
+   * Ends the session that a message names (session 0: whichever is live). One whose connection has
+   * gone while it executes is doomed: it ends when that is over (`reap`), and `JOINED` says so.
+   */
   close(m: Message): Verdict {
     const slot = this.#findLive(m);
     if (slot < 0) return this.#absent(m);
@@ -282,57 +305,42 @@ export class SessionTable {
       const apart = compareSession(this.#words, row, m);
       if (apart !== 0) return this.#wrongSession(apart);
     }
-    if (this.isExecuting(slot)) return this.#error(ErrorCode.REQUEST_IN_FLIGHT);
-    this.end(slot, Reason.CLOSED);
-    this.reason = Reason.CLOSED;
+    const isOrphan = (m.flags & CloseFlag.DISCONNECTED) !== 0;
+    if (this.isExecuting(slot)) {
+      if (!isOrphan) return this.#error(ErrorCode.REQUEST_IN_FLIGHT);
+      this.#words[row + Row.FLAGS] |= RowFlag.DOOMED;
+      return Verdict.JOINED;
+    }
+    const isRemoved = (m.flags & CloseFlag.REMOVED) !== 0;
+    this.reason = isOrphan ? Reason.DISCONNECTED : isRemoved ? Reason.REMOVED : Reason.CLOSED;
+    this.end(slot, this.reason);
     return Verdict.EVICTION;
   }
 
-  /**
-   * Evicts the session that committed longest ago, unless its commit is newer than `limitMs` (the
-   * lowest bound of the other shards). Pinned sessions are passed over; there are never more of
-   * them than `Header.EXECUTING` says, which bounds the walk. On `EVICTED` see `ended`. With
-   * `onlyExpired` it must have expired too, which frees its place without evicting anybody.
-   */
-  evictOldest(limitMs: number, onlyExpired = false): Eviction {
-    const oldest = this.#victims.oldest();
-    if (oldest < 0) {
-      this.#victims.publish(NOTHING_TO_EVICT);
-      return Eviction.NONE;
-    }
-    const time = this.order.timeOf(oldest);
-    const isExpired = this.#isExpired(oldest);
-    if (time > limitMs || (onlyExpired && !isExpired)) {
-      this.#victims.publish(time);
-      return time > limitMs ? Eviction.NOT_OLDEST : Eviction.NOT_EXPIRED;
-    }
-    this.end(oldest, isExpired ? Reason.EXPIRED : Reason.EVICTED);
-    const next = this.#victims.oldest();
-    this.#victims.publish(next < 0 ? NOTHING_TO_EVICT : this.order.timeOf(next));
-    return Eviction.EVICTED;
+  /** The session that ended last, and how many this view has ended: any step may end one. */
+  get ended(): EndedSession {
+    return this.#endings.ended;
   }
 
-  /** Ends a live session that is not executing; `ended` then says whom to tell. */
+  get endings(): number {
+    return this.#endings.count;
+  }
+
+  /** See `Endings` for these four. */
   end(slot: number, reason: Reason): void {
-    const words = this.#words;
-    const row = this.rowOf(slot);
-    const flags = words[row + Row.FLAGS];
-    assert((flags & RowFlag.LIVE) !== 0, 'only a live session ends');
-    assert((flags & RowFlag.EXECUTING) === 0, 'a pinned session does not end');
-    const ended = this.ended;
-    ended.read(words, row, reason);
-    const hash = this.hash(ended.id0, ended.id1, ended.id2, ended.id3);
-    this.#memory.remember(hash, row, reason);
-    // From here the session has ended, whatever happens to this thread.
-    words[row + Row.FLAGS] = 0;
-    this.index.remove(hash, slot);
-    this.order.remove(slot);
-    this.pool.give(slot);
-    this.ledger.give(1);
-    // As in `register`: nothing lies between the two.
-    words[Header.LIVE] -= 1;
-    this.endings += 1;
-    this.#count(Counter.ENDED + reason);
+    this.#endings.end(slot, reason);
+  }
+
+  evictOldest(limitMs: number, onlyExpired = false): Eviction {
+    return this.#endings.evictOldest(limitMs, onlyExpired);
+  }
+
+  reap(slot: number): boolean {
+    return this.#endings.reap(slot);
+  }
+
+  sweep(budget: number): boolean {
+    return this.#endings.sweep(budget);
   }
 
   /** Finishes the commit that a dead runner left half applied; the rows are right after it. */
@@ -353,19 +361,11 @@ export class SessionTable {
   /** The slot of the live session of a message's id, or −1; an expired one ends here. */
   #findLive(m: Message): number {
     const slot = this.index.find(m.hash, m.id0, m.id1, m.id2, m.id3);
-    if (slot >= 0 && this.#isExpired(slot)) {
+    if (slot >= 0 && this.#endings.isExpired(slot)) {
       this.end(slot, Reason.EXPIRED);
       return -1;
     }
     return slot;
-  }
-
-  #isExpired(slot: number): boolean {
-    const row = this.rowOf(slot);
-    return (
-      (this.#words[row + Row.FLAGS] & (RowFlag.NEVER | RowFlag.EXECUTING)) === 0 &&
-      this.now[0] > this.#floats[(row + Row.DEADLINE) >> 1]
-    );
   }
 
   #wrongSession(apart: number): Verdict {

@@ -12,6 +12,9 @@ import { copyWords } from './copy.ts';
 import { Header, Intent, ROW_SHIFT, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
 
+/** The flags of a session that outlive its executions. */
+const LASTING = RowFlag.LIVE | RowFlag.NEVER | RowFlag.CONNECTION | RowFlag.DOOMED;
+
 export class SlotCommit {
   readonly #arena: Arena;
   readonly #now: Float64Array;
@@ -42,14 +45,26 @@ export class SlotCommit {
     words[Header.INTENT] = Intent.NONE;
   }
 
-  /** Stores a request's staged reply, and its staged data when `dataLength` ≥ 0. */
-  request(slot: number, status: number, replyLength: number, dataLength: number): void {
+  /**
+   * Stores a request's staged reply, and its staged data when `dataLength` ≥ 0.
+   *
+   * @param touches whether the idle time begins anew
+   * @param ttlMs the session's new TTL; −1 = as it was
+   */
+  request(
+    slot: number,
+    status: number,
+    replyLength: number,
+    dataLength: number,
+    touches: boolean,
+    ttlMs: number,
+  ): void {
     const words = this.#words;
     const row = this.#rows + (slot << ROW_SHIFT);
     words[Header.INTENT_STATUS] = status;
     words[Header.INTENT_REPLY_LENGTH] = replyLength;
     words[Header.INTENT_REQUEST] = (words[row + Row.REQUEST] + 1) | 0;
-    this.#intend(slot, row, dataLength, true);
+    this.#intend(slot, row, dataLength, touches, ttlMs);
     words[Header.INTENT] = Intent.REQUEST;
     this.#applyData(row, slot);
     this.#applyReply(row, slot);
@@ -63,19 +78,20 @@ export class SlotCommit {
     replyLength: number,
     dataLength: number,
     touches: boolean,
+    ttlMs: number,
   ): void {
     const words = this.#words;
     const row = this.#rows + (slot << ROW_SHIFT);
     // Not for the row: whoever takes over from a dead runner answers the call with these.
     words[Header.INTENT_STATUS] = status;
     words[Header.INTENT_REPLY_LENGTH] = replyLength;
-    this.#intend(slot, row, dataLength, touches);
+    this.#intend(slot, row, dataLength, touches, ttlMs);
     words[Header.INTENT] = Intent.CALL;
     this.#applyData(row, slot);
     words[Header.INTENT] = Intent.NONE;
   }
 
-  #intend(slot: number, row: number, dataLength: number, touches: boolean): void {
+  #intend(slot: number, row: number, dataLength: number, touches: boolean, newTtlMs: number): void {
     const words = this.#words;
     const floats = this.#floats;
     assert(dataLength <= this.#arena.dataBytesMax, 'the data is within its limit');
@@ -83,15 +99,22 @@ export class SlotCommit {
     const last = floats[Header.COMMIT_TIME / 2];
     const now = this.#now[0];
     const time = now > last ? now : last;
-    const ttl = words[row + Row.TTL_MS] >>> 0;
+    const oldTtl = words[row + Row.TTL_MS] >>> 0;
+    const ttl = newTtlMs < 0 ? oldTtl : newTtlMs;
     const kept = floats[(row + Row.DEADLINE) >> 1];
+    const active = touches ? time : oldTtl === TTL_NEVER ? kept : kept - oldTtl;
     words[Header.INTENT_SLOT] = slot;
     words[Header.INTENT_DATA_LENGTH] = dataLength;
     floats[Header.INTENT_COMMIT / 2] = commit;
     floats[Header.INTENT_TIME / 2] = time;
     floats[Header.INTENT_VERSION / 2] =
       floats[(row + Row.VERSION) >> 1] + (dataLength >= 0 ? 1 : 0);
-    floats[Header.INTENT_DEADLINE / 2] = touches ? (ttl === TTL_NEVER ? time : time + ttl) : kept;
+    // What neither touches nor sets a TTL leaves the deadline as it is, to the bit.
+    const isKept = !touches && newTtlMs < 0;
+    const deadline = ttl === TTL_NEVER ? active : active + ttl;
+    floats[Header.INTENT_DEADLINE / 2] = isKept ? kept : deadline;
+    words[Header.INTENT_SETS_TTL] = newTtlMs < 0 ? 0 : 1;
+    words[Header.INTENT_TTL] = ttl | 0;
   }
 
   #applyData(row: number, slot: number): void {
@@ -105,9 +128,19 @@ export class SlotCommit {
       floats[(row + Row.VERSION) >> 1] = floats[Header.INTENT_VERSION / 2];
     }
     floats[(row + Row.DEADLINE) >> 1] = floats[Header.INTENT_DEADLINE / 2];
+    if (words[Header.INTENT_SETS_TTL] !== 0) this.#applyTtl(row);
     floats[(row + Row.COMMIT) >> 1] = floats[Header.INTENT_COMMIT / 2];
     floats[Header.COMMITS / 2] = floats[Header.INTENT_COMMIT / 2];
     floats[Header.COMMIT_TIME / 2] = floats[Header.INTENT_TIME / 2];
+  }
+
+  #applyTtl(row: number): void {
+    const words = this.#words;
+    const ttl = words[Header.INTENT_TTL];
+    const flags = words[row + Row.FLAGS];
+    words[row + Row.TTL_MS] = ttl;
+    words[row + Row.FLAGS] =
+      ttl >>> 0 === TTL_NEVER ? flags | RowFlag.NEVER : flags & ~RowFlag.NEVER;
   }
 
   #applyReply(row: number, slot: number): void {
@@ -119,7 +152,7 @@ export class SlotCommit {
     words[row + Row.REQUEST] = words[Header.INTENT_REQUEST];
     words[row + Row.CHECKSUM_LOW] = words[row + Row.EXECUTING_LOW];
     words[row + Row.CHECKSUM_HIGH] = words[row + Row.EXECUTING_HIGH];
-    const kept = RowFlag.LIVE | RowFlag.NEVER | (RowByte.MASK << RowByte.FRONT_END);
+    const kept = LASTING | (RowByte.MASK << RowByte.FRONT_END);
     words[row + Row.FLAGS] =
       (words[row + Row.FLAGS] & kept) | (words[Header.INTENT_STATUS] << RowByte.STATUS);
   }

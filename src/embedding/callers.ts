@@ -29,6 +29,12 @@ import {
 } from './encoding.ts';
 import type { Registered, RegisterOptions, Reply } from './types.ts';
 
+/** The longest body of a message, and the longest data of a session. */
+export interface PayloadLimits {
+  readonly bodyBytesMax: number;
+  readonly dataBytesMax: number;
+}
+
 /** One message under way. Kept in a pool, so that its body's memory is used again. */
 class Caller implements AnswerSink {
   readonly message = new Message();
@@ -82,7 +88,8 @@ class Caller implements AnswerSink {
   }
 
   #valueOf(a: Answer): unknown {
-    if (a.kind === AnswerKind.REGISTERED) return decodeRegistered(a);
+    if (a.kind === AnswerKind.REGISTERED)
+      return decodeRegistered(a, this.host.checked.capabilities);
     if (a.kind === AnswerKind.REPLY || a.kind === AnswerKind.RESULT) return decodeReply(a);
     const isClosed = a.kind === AnswerKind.EVICTION && a.of === Kind.CLOSE;
     // Gone is gone, whyever; only another live session of the id is left alone.
@@ -92,8 +99,7 @@ class Caller implements AnswerSink {
 
 export class Callers {
   readonly #router: Router;
-  readonly #checked: CheckedService;
-  readonly #bodyBytesMax: number;
+  readonly #limits: PayloadLimits;
   readonly #free: Caller[] = [];
   readonly #active = new Set<Caller>();
   /** Those who wait for the reply to a request, by what it is. */
@@ -103,15 +109,20 @@ export class Callers {
   #retryIsScheduled = false;
   #stopped = false;
 
-  constructor(router: Router, checked: CheckedService, bodyBytesMax: number) {
+  constructor(
+    router: Router,
+    readonly checked: CheckedService,
+    limits: PayloadLimits,
+  ) {
     this.#router = router;
-    this.#checked = checked;
-    this.#bodyBytesMax = bodyBytesMax;
+    this.#limits = limits;
   }
 
   async register(id: ClientId, options: RegisterOptions): Promise<Registered> {
     const caller = this.#take();
-    this.#fill(caller, () => setRegister(caller.message, id, options));
+    this.#fill(caller, () => {
+      setRegister(caller.message, id, options, this.checked, this.#limits.dataBytesMax);
+    });
     return (await this.#submit(caller)) as Registered;
   }
 
@@ -129,8 +140,8 @@ export class Callers {
       setId(m, id);
       setSession(m, session);
       setRequestNumber(m, request);
-      m.operation = operationNumber(this.#checked, operation);
-      setBody(m, body, this.#bodyBytesMax);
+      m.operation = operationNumber(this.checked, operation);
+      setBody(m, body, this.#limits.bodyBytesMax);
     });
     const others = this.#asking.get(caller.key);
     if (others === undefined) this.#asking.set(caller.key, [caller]);
@@ -146,8 +157,8 @@ export class Callers {
       setId(m, id);
       setSession(m, 0);
       m.request = 0;
-      m.operation = operationNumber(this.#checked, operation);
-      setBody(m, body, this.#bodyBytesMax);
+      m.operation = operationNumber(this.checked, operation);
+      setBody(m, body, this.#limits.bodyBytesMax);
     });
     return (await this.#submit(caller)) as Reply;
   }
@@ -157,6 +168,7 @@ export class Callers {
     const m = caller.message;
     this.#fill(caller, () => {
       m.kind = Kind.CLOSE;
+      m.flags = 0;
       setId(m, id);
       setSession(m, session);
       m.request = 0;

@@ -10,12 +10,18 @@ import {
   STATUS_NAMES,
 } from '../core/codes.ts';
 import { InvalidOptionError, integerOption, type SessileError } from '../core/errors.ts';
-import { REQUEST_NUMBER_MAX, TTL_MS_MAX, TTL_NEVER } from '../core/limits.ts';
+import {
+  RATE_BURST_MAX,
+  RATE_PER_SECOND_MAX,
+  REQUEST_NUMBER_MAX,
+  TTL_MS_MAX,
+  TTL_NEVER,
+} from '../core/limits.ts';
 import { Kind, type Message, RegisterFlag } from '../core/message.ts';
 import { RateLimitedError, RefusedError, SessionEvictedError } from '../core/session-errors.ts';
-import type { CheckedService } from '../services/service.ts';
+import { bitsOf, type CheckedService, namesOf } from '../services/service.ts';
 import { decodeValue, encodeValue } from '../services/values.ts';
-import { type Answer, AnswerKind } from '../workers/answer.ts';
+import { type Answer, AnswerKind, Grant } from '../workers/answer.ts';
 import type { Registered, RegisterOptions, Reply } from './types.ts';
 
 /** Views of the 16 bytes of an id as words, in whatever memory the caller keeps them. */
@@ -40,17 +46,47 @@ export function setRequestNumber(m: Message, request: number): void {
   m.request = integerOption('request', request, 0, REQUEST_NUMBER_MAX) | 0;
 }
 
-export function setRegister(m: Message, id: ClientId, options: RegisterOptions): void {
+export function setRegister(
+  m: Message,
+  id: ClientId,
+  options: RegisterOptions,
+  checked: CheckedService,
+  dataBytesMax: number,
+): void {
   m.kind = Kind.REGISTER;
   setId(m, id);
   setSession(m, 0);
   m.request = 0;
   m.bodyLength = 0;
   m.flags = 0;
-  if (options.ttlMs === undefined) return;
-  m.flags = RegisterFlag.TTL;
+  m.ttlMs = 0;
+  m.ratePerSecond = 0;
+  m.rateBurst = 0;
+  m.capabilities = bitsOf(options.capabilities ?? [], checked.capabilities);
   const ttl = options.ttlMs;
-  m.ttlMs = (ttl === null ? TTL_NEVER : integerOption('ttlMs', ttl, 1, TTL_MS_MAX)) | 0;
+  if (ttl !== undefined) {
+    m.flags |= RegisterFlag.TTL;
+    m.ttlMs = (ttl === null ? TTL_NEVER : integerOption('ttlMs', ttl, 1, TTL_MS_MAX)) | 0;
+  }
+  if (options.rate !== undefined) {
+    const { perSecond, burst } = options.rate;
+    m.flags |= RegisterFlag.RATE;
+    m.ratePerSecond = integerOption('rate.perSecond', perSecond, 1, RATE_PER_SECOND_MAX);
+    m.rateBurst = integerOption('rate.burst', burst, 1, RATE_BURST_MAX);
+  }
+  if (options.data !== undefined) setData(m, options.data, checked, dataBytesMax);
+}
+
+function setData(m: Message, data: object, checked: CheckedService, bytesMax: number): void {
+  if (checked.service.initialData !== true) {
+    throw new InvalidOptionError('data', data, 'left out: this service writes the data itself');
+  }
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+    throw new InvalidOptionError('data', data, 'an object or a Map');
+  }
+  m.flags |= RegisterFlag.DATA;
+  encodeWithin('data', data, bytesMax);
+  setBody(m, data, bytesMax);
 }
 
 /** The number of an operation given by name or number. Throws `RefusedError`. */
@@ -87,13 +123,18 @@ export function decodeReply(a: Answer): Reply {
   return { status: STATUS_NAMES[a.code], body: decodeBody(a), replayed: a.again };
 }
 
-export function decodeRegistered(a: Answer): Registered {
-  const ttl = a.ttlMs >>> 0;
+export function decodeRegistered(a: Answer, capabilities: readonly string[]): Registered {
+  const { bodyWords, bodyWord } = a;
+  const ttl = bodyWords[bodyWord + Grant.TTL_MS] >>> 0;
+  const perSecond = bodyWords[bodyWord + Grant.RATE_PER_SECOND];
+  const burst = bodyWords[bodyWord + Grant.RATE_BURST];
   return {
     session: sessionOf(a),
     request: a.request >>> 0,
     resumed: a.again,
     ttlMs: ttl === TTL_NEVER ? null : ttl,
+    rate: perSecond === 0 ? null : { perSecond, burst },
+    capabilities: namesOf(bodyWords[bodyWord + Grant.CAPABILITIES], capabilities),
   };
 }
 
@@ -103,12 +144,17 @@ export function answerError(a: Answer): SessileError {
   if (a.kind === AnswerKind.EVICTION) {
     return new SessionEvictedError(REASON_NAMES[a.code], id, sessionOf(a));
   }
-  return refusal(a.code, { id });
+  const wait = a.code === ErrorCode.RATE_LIMITED ? { retryAfterMs: a.value } : {};
+  return refusal(a.code, { id, ...wait });
 }
 
 export function refusal(code: ErrorCode, details: Readonly<Record<string, unknown>>): SessileError {
   const message = ERROR_MESSAGES[code];
-  if (code === ErrorCode.RATE_LIMITED) return new RateLimitedError(message, Infinity, details);
+  if (code === ErrorCode.RATE_LIMITED) {
+    const { retryAfterMs, ...rest } = details;
+    const wait = typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : Infinity;
+    return new RateLimitedError(message, wait, rest);
+  }
   return new RefusedError(ERROR_NAMES[code], message, details);
 }
 

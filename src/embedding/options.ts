@@ -7,6 +7,8 @@ import { availableParallelism } from 'node:os';
 import { InvalidOptionError, integerOption } from '../core/errors.ts';
 import {
   PAYLOAD_BYTES_MAX,
+  RATE_BURST_MAX,
+  RATE_PER_SECOND_MAX,
   SESSIONS_MAX,
   SHARDS_MAX,
   TTL_MS_MAX,
@@ -16,6 +18,7 @@ import { serviceUrl } from '../services/load.ts';
 import type { Service } from '../services/service.ts';
 import type { RunPolicy } from '../workers/router.ts';
 import type { ShardingConfig } from '../workers/shard-memory.ts';
+import type { RateLimit } from './types.ts';
 
 export interface EngineOptions {
   /** Worker threads, each with its own table; 0 = one table in this thread. Default: cores − 1. */
@@ -32,6 +35,8 @@ export interface EngineOptions {
   readonly bodyBytesMax?: number;
   /** How long an idle session lives, in milliseconds; null = for ever. Default one hour. */
   readonly ttlMs?: number | null;
+  /** The rate limit of sessions that ask for none of their own. Default: no limit. */
+  readonly rate?: RateLimit | null;
   /** After how long an operation that returned a promise counts as failed. Default 30 000. */
   readonly executeTimeoutMs?: number;
   /**
@@ -110,6 +115,7 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
       replyBytesMax: payload('replyBytesMax'),
       bodyBytesMax: payload('bodyBytesMax'),
       ttlDefaultMs: ttl,
+      ...rateOf(o.rate ?? null),
       commitsBefore: integerOption('sessionsAfter', o.sessionsAfter, 0, SESSIONS_AFTER_MAX),
       executeTimeoutMs: integerOption(
         'executeTimeoutMs',
@@ -124,6 +130,14 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
     evicts: oneOf('onFull', o.onFull, ['evict', 'reject']) === 'evict',
     run: oneOf('run', o.run, ['auto', 'worker', 'direct']),
     service: isObject ? service : undefined,
+  };
+}
+
+function rateOf(rate: RateLimit | null): { ratePerSecond: number; rateBurst: number } {
+  if (rate === null) return { ratePerSecond: 0, rateBurst: 0 };
+  return {
+    ratePerSecond: integerOption('rate.perSecond', rate.perSecond, 1, RATE_PER_SECOND_MAX),
+    rateBurst: integerOption('rate.burst', rate.burst, 1, RATE_BURST_MAX),
   };
 }
 

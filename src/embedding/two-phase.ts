@@ -65,6 +65,7 @@ export class TwoPhase {
     shard.tellEnded();
     const { slot } = table;
     if (verdict === Verdict.EXECUTE) {
+      table.pay(slot, m);
       const pin = table.arena.words[table.rowOf(slot) + Row.PIN];
       return { verdict: 'execute', ticket: { shard: index, slot, pin } };
     }
@@ -88,6 +89,7 @@ export class TwoPhase {
       const asked = messageOf(table, slot, 1);
       table.commit(slot, number, encoded.byteLength, -1);
       if (asked.token !== 0) shard.answerRoute(slot, asked);
+      shard.reap(slot);
     });
   }
 
@@ -97,6 +99,7 @@ export class TwoPhase {
       const asked = messageOf(shard.table, slot, 1);
       shard.table.abort(slot);
       if (asked.token !== 0) shard.refuseRoute(asked);
+      shard.reap(slot);
     });
   }
 

@@ -8,6 +8,19 @@ import type { ShardMemory } from '../workers/shard-memory.ts';
 export interface RegisterOptions {
   /** The session's own TTL in milliseconds; null = never expires. Default: the engine's. */
   readonly ttlMs?: number | null;
+  /** The session's own rate limit. Default: the engine's. */
+  readonly rate?: RateLimit;
+  /** Capabilities asked for; those that the service offers are granted. Default: none. */
+  readonly capabilities?: readonly string[];
+  /** The session's first data, where the service allows it: an object or a Map. */
+  readonly data?: object;
+}
+
+export interface RateLimit {
+  /** Requests and calls a second, in the long run: 1 to 100 000. */
+  readonly perSecond: number;
+  /** How many may come at once: 1 to 1 000 000. */
+  readonly burst: number;
 }
 
 export interface Registered {
@@ -18,6 +31,9 @@ export interface Registered {
   readonly resumed: boolean;
   /** Its TTL in milliseconds, or null. */
   readonly ttlMs: number | null;
+  /** Its rate limit, or null. */
+  readonly rate: RateLimit | null;
+  readonly capabilities: readonly string[];
 }
 
 export interface Reply {

@@ -93,9 +93,18 @@ export class ViewShard implements Outbox {
     a.bodyWord = 0;
   }
 
+  hasRoom(owed: number): boolean {
+    return this.#outboxes.hasRoom(owed);
+  }
+
   /** Tells those who asked for a request while it was between `begin` and `commit`. */
   answerRoute(slot: number, m: Message): void {
     this.#executor.answerStored(m, slot);
+  }
+
+  /** After `commit` or `abort`: see `Executor.reap`. */
+  reap(slot: number): void {
+    this.#executor.reap(slot);
   }
 
   refuseRoute(m: Message): void {

@@ -47,6 +47,7 @@ export class EngineView {
   readonly #checked: CheckedService;
   readonly #evicts: boolean;
   readonly #bodyBytesMax: number;
+  readonly #dataBytesMax: number;
   readonly #message = new Message();
   readonly #evict = new Message();
   readonly #twoPhase: TwoPhase;
@@ -71,6 +72,7 @@ export class EngineView {
     this.#evicts = evicts;
     this.#closed = hooks.closed;
     this.#bodyBytesMax = memory.config.bodyBytesMax;
+    this.#dataBytesMax = memory.config.dataBytesMax;
     this.#ledger = new Ledger(memory.ledger);
     const executions = new Executions(0, 0, memory.arenas.length, noWake);
     this.#shards = memory.arenas.map((sab, shard) => {
@@ -86,11 +88,11 @@ export class EngineView {
   /** As `Engine.register`. Throws `RefusedError`. */
   register(id: ClientId, options: RegisterOptions = {}): Registered {
     const m = this.#message;
-    setRegister(m, id, options);
+    setRegister(m, id, options, this.#checked, this.#dataBytesMax);
     const shard = this.#prepare(m);
     for (let tries = 0; tries < REGISTER_TRIES_MAX; tries++) {
       if (shard.run(m) === Ran.DONE) {
-        if (shard.isSuccess) return decodeRegistered(shard.answer);
+        if (shard.isSuccess) return decodeRegistered(shard.answer, this.#checked.capabilities);
         throw answerError(shard.answer);
       }
       this.#makeRoom();
@@ -132,6 +134,7 @@ export class EngineView {
   close(id: ClientId, session = 0): void {
     const m = this.#message;
     m.kind = Kind.CLOSE;
+    m.flags = 0;
     setId(m, id);
     setSession(m, session);
     m.request = 0;

@@ -71,6 +71,21 @@ export interface CheckedService {
   readonly needs: readonly number[];
 }
 
+/** The names of the capabilities whose bits are set. */
+export function namesOf(bits: number, names: readonly string[]): string[] {
+  return names.filter((_, index) => (bits & (1 << index)) !== 0);
+}
+
+/** The bits of those names that are offered. */
+export function bitsOf(asked: readonly string[], offered: readonly string[]): number {
+  let bits = 0;
+  for (const name of asked) {
+    const index = offered.indexOf(name);
+    if (index >= 0) bits |= 1 << index;
+  }
+  return bits;
+}
+
 /** Checks a service's declaration. Throws `InvalidOptionError` that names what is wrong. */
 export function checkService(service: unknown): CheckedService {
   if (typeof service !== 'object' || service === null) {

@@ -38,6 +38,7 @@ function isMap(first: number): boolean {
 export const sessionData: Service = {
   name: 'session-data',
   portable: true,
+  initialData: true,
   operations: {
     echo: { number: 0, unsequenced: true, readOnly: true, execute: echo },
     get: { number: 1, unsequenced: true, readOnly: true, execute: get },

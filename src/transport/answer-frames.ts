@@ -1,10 +1,11 @@
 /**
  * Answers as frames to the client. The caller has reserved room: `answerBytesMax` of the body.
  */
-import { ERROR_MESSAGES, ERROR_NAMES, type ErrorCode, REASON_NAMES } from '../core/codes.ts';
+import { ERROR_MESSAGES, ERROR_NAMES, ErrorCode, REASON_NAMES } from '../core/codes.ts';
 import { TTL_NEVER } from '../core/limits.ts';
 import { Kind } from '../core/message.ts';
-import { type Answer, AnswerKind } from '../workers/answer.ts';
+import { namesOf } from '../services/service.ts';
+import { type Answer, AnswerKind, Grant } from '../workers/answer.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import { FRAME_OVERHEAD_BYTES, ID_BYTES, ToClient } from './protocol.ts';
 
@@ -21,18 +22,19 @@ export function answerBytesMax(bodyLength: number): number {
   return FRAME_OVERHEAD_BYTES + ERROR_BYTES_MAX + bodyLength;
 }
 
-export function writeAnswer(w: FrameWriter, a: Answer): void {
+/** @param capabilities the names of a grant's bits */
+export function writeAnswer(w: FrameWriter, a: Answer, capabilities: readonly string[]): void {
   switch (a.kind) {
     case AnswerKind.REPLY:
       return writeReply(w, a);
     case AnswerKind.REGISTERED:
-      return writeRegistered(w, a);
+      return writeRegistered(w, a, capabilities);
     case AnswerKind.EVICTION:
       return writeEviction(w, a);
     case AnswerKind.RESULT:
       return writeResult(w, a);
     case AnswerKind.ERROR:
-      return writeError(w, a.code, a.of, a);
+      return writeError(w, a.code, a.of, a, undefined, errorDetails(a));
     case AnswerKind.ROUTER:
       return;
   }
@@ -93,7 +95,11 @@ function writeBody(w: FrameWriter, a: Answer): void {
   }
 }
 
-function writeRegistered(w: FrameWriter, a: Answer): void {
+function writeRegistered(w: FrameWriter, a: Answer, capabilities: readonly string[]): void {
+  const { bodyWords, bodyWord } = a;
+  const ttl = bodyWords[bodyWord + Grant.TTL_MS] >>> 0;
+  const perSecond = bodyWords[bodyWord + Grant.RATE_PER_SECOND];
+  const granted = bodyWords[bodyWord + Grant.CAPABILITIES];
   w.begin(ToClient.REGISTERED, 5);
   w.id(a.id0, a.id1, a.id2, a.id3);
   w.uint53(a.sessionLow, a.sessionHigh);
@@ -102,13 +108,25 @@ function writeRegistered(w: FrameWriter, a: Answer): void {
   w.string('resumed');
   w.boolean(a.again);
   w.string('ttl_ms');
-  if (a.ttlMs >>> 0 === TTL_NEVER) w.nil();
-  else w.uint32(a.ttlMs);
+  if (ttl === TTL_NEVER) w.nil();
+  else w.uint32(ttl);
   w.string('rate');
-  w.nil();
+  if (perSecond === 0) w.nil();
+  else {
+    w.array(2);
+    w.uint32(perSecond);
+    w.uint32(bodyWords[bodyWord + Grant.RATE_BURST]);
+  }
   w.string('capabilities');
-  w.array(0);
+  const names = namesOf(granted, capabilities);
+  w.longArray(names.length);
+  for (const name of names) w.string(name);
   w.finish();
+}
+
+function errorDetails(a: Answer): Details | undefined {
+  if (a.code !== ErrorCode.RATE_LIMITED) return undefined;
+  return { retry_after_ms: a.value < 0 ? null : a.value };
 }
 
 function writeEviction(w: FrameWriter, a: Answer): void {
@@ -118,6 +136,9 @@ function writeEviction(w: FrameWriter, a: Answer): void {
   w.string(REASON_NAMES[a.code]);
   w.finish();
 }
+
+/** Numbers that an error carries; null is nil. */
+export type Details = Readonly<Record<string, number | null>>;
 
 /** What a message's error refers to. */
 export interface ErrorSubject {
@@ -140,7 +161,7 @@ export function writeError(
   of: Kind | 0,
   subject: ErrorSubject | undefined,
   what = ERROR_MESSAGES[code],
-  details?: Readonly<Record<string, number>>,
+  details?: Details,
 ): void {
   w.begin(ToClient.ERROR, 6);
   w.string(ERROR_NAMES[code]);
@@ -155,12 +176,13 @@ export function writeError(
   w.finish();
 }
 
-function writeDetails(w: FrameWriter, details: Readonly<Record<string, number>> | undefined): void {
+function writeDetails(w: FrameWriter, details: Details | undefined): void {
   if (details === undefined) return w.nil();
   const entries = Object.entries(details);
   w.map(entries.length);
   for (const [name, value] of entries) {
     w.string(name);
-    w.uint(value);
+    if (value === null) w.nil();
+    else w.uint(value);
   }
 }

@@ -8,16 +8,25 @@
 import type { Socket } from 'node:net';
 import { assert } from '../core/assert.ts';
 import { ErrorCode } from '../core/codes.ts';
-import type { Answer } from '../workers/answer.ts';
+import { type Answer, AnswerKind } from '../workers/answer.ts';
 import { Submitted } from '../workers/dispatch.ts';
 import type { Router } from '../workers/router.ts';
 import type { AnswerSink } from '../workers/sinks.ts';
 import { answerBytesMax, writeAnswer, writeError } from './answer-frames.ts';
 import { FrameBuffer, FrameState } from './frame-buffer.ts';
-import { HELLO_TIMEOUT_MS, OPTIONS_MAX, OUTPUT_BYTES_MAX, OUTPUT_STALL_MS } from './limits.ts';
+import {
+  HELLO_TIMEOUT_MS,
+  OPERATOR_CALLS_MAX,
+  OPTIONS_MAX,
+  OUTPUT_BYTES_MAX,
+  OUTPUT_STALL_MS,
+} from './limits.ts';
 import { type MessageReader, Read } from './message-reader.ts';
+import type { OperatorCalls } from './operator-calls.ts';
+import { writeOutcome } from './outcome-frame.ts';
 import { Output, type OutputPool } from './output.ts';
 import { PROTOCOL_VERSION, ToClient, ToServer } from './protocol.ts';
+import { ScopedSessions } from './scoped-sessions.ts';
 import type { SharedInput } from './shared-input.ts';
 
 /** What connections share: the front end's router, reader and buffers. */
@@ -27,6 +36,11 @@ export interface ConnectionHost {
   readonly input: SharedInput;
   readonly pool: OutputPool;
   readonly frameBytesMax: number;
+  readonly operatorCalls: OperatorCalls;
+  /** The names of the capabilities that the service offers, by bit. */
+  readonly capabilities: readonly string[];
+  /** What all those names take in a frame at most. */
+  readonly capabilityBytes: number;
   /** The welcome frame, whole. */
   readonly welcome: Buffer;
   readonly stopping: boolean;
@@ -58,6 +72,9 @@ export class Connection implements AnswerSink {
   readonly #socket: Socket;
   readonly #frames: FrameBuffer;
   readonly #output: Output;
+  readonly #scoped = new ScopedSessions();
+  /** Calls to the server itself that are under way. */
+  #operating = 0;
   #helloTimer: NodeJS.Timeout | undefined;
   #stallTimer: NodeJS.Timeout | undefined;
   #saidHello = false;
@@ -89,9 +106,11 @@ export class Connection implements AnswerSink {
 
   /** An answer for one of this connection's sessions. */
   answer(a: Answer): void {
+    this.#scoped.note(a);
     if (this.#isClosing) return;
-    this.#reserve(answerBytesMax(a.bodyLength));
-    writeAnswer(this.#output.writer, a);
+    const names = a.kind === AnswerKind.REGISTERED ? this.#host.capabilityBytes : 0;
+    this.#reserve(answerBytesMax(a.bodyLength) + names);
+    writeAnswer(this.#output.writer, a, this.#host.capabilities);
     if (!this.#inBatch) this.#defer();
   }
 
@@ -216,11 +235,29 @@ export class Connection implements AnswerSink {
       default:
         return this.#fatal(ErrorCode.MALFORMED_FRAME, cursor.problem || 'the kind is unknown');
     }
+    if (read === Read.OPERATOR) return this.#operate(reader.operatorCall);
     if (read === Read.MALFORMED) return this.#fatal(ErrorCode.MALFORMED_FRAME, cursor.problem);
     if (read === Read.REFUSED) return this.#refuse(reader.error, reader.problem, reader.details);
     if (this.#host.stopping) return this.#refuse(ErrorCode.SHUTTING_DOWN);
+    if (kind === ToServer.REGISTER && this.#scoped.isFull)
+      return this.#refuse(ErrorCode.SERVER_BUSY);
     message.token = this.token;
     return router.submit(message) === Submitted.BLOCKED ? Step.BLOCKED : Step.NEXT;
+  }
+
+  /** Runs a call to the server itself; its result comes in a later turn. */
+  #operate(name: string): Step {
+    const { reader, operatorCalls } = this.#host;
+    const { request, bodyBytes, bodyLength } = reader.message;
+    if (this.#operating === OPERATOR_CALLS_MAX) return this.#refuse(ErrorCode.SERVER_BUSY);
+    this.#operating += 1;
+    void operatorCalls.run(name, bodyBytes.slice(0, bodyLength)).then((outcome) => {
+      this.#operating -= 1;
+      if (this.#isClosing) return;
+      writeOutcome(this.#output, request, outcome);
+      this.#defer();
+    });
+    return Step.NEXT;
   }
 
   /** `[0, version, options]`. */
@@ -322,6 +359,7 @@ export class Connection implements AnswerSink {
     clearTimeout(this.#stallTimer);
     this.#output.flush();
     if (this.token !== 0) this.#host.router.close(this.token);
+    this.#scoped.release((session) => this.#host.router.disconnect(session));
     this.#host.closed(this);
   }
 }

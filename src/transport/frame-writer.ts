@@ -108,6 +108,14 @@ export class FrameWriter {
     this.bytes[this.at++] = 0x90 | elements;
   }
 
+  /** An array header for up to 65 535 elements. */
+  longArray(elements: number): void {
+    if (elements < 16) return this.array(elements);
+    this.bytes[this.at] = 0xdc;
+    this.view.setUint16(this.at + 1, elements);
+    this.at += 3;
+  }
+
   /** A string; needs room for 5 bytes beside its own. */
   string(text: string): void {
     const length = Buffer.byteLength(text);

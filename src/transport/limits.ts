@@ -43,6 +43,12 @@ export const OUTPUT_STALL_MS = 30_000;
 /** A connection that said no hello within this time is closed. */
 export const HELLO_TIMEOUT_MS = 10_000;
 
+/** Calls of one connection to the server itself that may be under way. */
+export const OPERATOR_CALLS_MAX = 16;
+
+/** Sessions that may end with one connection: as many as it could register in a second. */
+export const SCOPED_SESSIONS_MAX = 2 ** 16;
+
 /** A register's options: the known ones and no room for a map that costs time to walk. */
 export const OPTIONS_MAX = 16;
 /** The longest name of an option, in bytes. */

@@ -4,23 +4,18 @@
  */
 
 import { ErrorCode } from '../core/codes.ts';
-import { REQUEST_NUMBER_MAX, TTL_MS_MAX, TTL_NEVER } from '../core/limits.ts';
-import { Kind, Message, RegisterFlag } from '../core/message.ts';
+import { REQUEST_NUMBER_MAX } from '../core/limits.ts';
+import { Kind, Message } from '../core/message.ts';
+import type { CheckedService } from '../services/service.ts';
 import { Cursor } from './cursor.ts';
-import { OPTIONS_MAX, TEXT_BYTES_MAX } from './limits.ts';
 import { ID_BYTES } from './protocol.ts';
+import { keepBody, RegisterReader, readText } from './register-reader.ts';
 
 /** Operation numbers are one byte, so this one is never found. */
 const NO_SUCH_OPERATION = 0x100;
 
-/** Options of the protocol that this version takes only when they ask for nothing. */
-const RESERVED_OPTIONS = ['rate', 'scope', 'capabilities', 'data'];
-
 /** Id, session, request and operation in their usual widths. */
 const USUAL_HEAD_BYTES_MAX = 18 + 9 + 5 + 1;
-
-/** A client's own text is quoted in errors no longer than this. */
-const QUOTED_CHARACTERS_MAX = 64;
 
 export const enum Read {
   OK = 0,
@@ -28,6 +23,8 @@ export const enum Read {
   MALFORMED = 1,
   /** The message is refused: `error` and `problem` say why. */
   REFUSED = 2,
+  /** A call to the server itself: `operatorCall` names it, the message has correlation and body. */
+  OPERATOR = 3,
 }
 
 export class MessageReader {
@@ -36,15 +33,20 @@ export class MessageReader {
   error: ErrorCode = ErrorCode.SERVER_BUSY;
   /** The text of a refusal; undefined for the usual one of its code. */
   problem: string | undefined;
+  operatorCall = '';
   details: Readonly<Record<string, number>> | undefined;
+  readonly #options: RegisterReader;
   readonly #words: Int32Array;
-  readonly #bytes: Uint8Array;
 
-  constructor(readonly bodyBytesMax: number) {
-    this.#words = new Int32Array((bodyBytesMax + 7) >>> 2);
-    this.#bytes = new Uint8Array(this.#words.buffer);
+  constructor(
+    readonly bodyBytesMax: number,
+    dataBytesMax: number,
+    checked: CheckedService,
+  ) {
+    this.#options = new RegisterReader(checked, dataBytesMax);
+    this.#words = new Int32Array((Math.max(bodyBytesMax, dataBytesMax) + 7) >>> 2);
     this.message.bodyWords = this.#words;
-    this.message.bodyBytes = this.#bytes;
+    this.message.bodyBytes = new Uint8Array(this.#words.buffer);
   }
 
   /** `[1, id, options]`, the kind consumed. */
@@ -52,17 +54,15 @@ export class MessageReader {
     const m = this.#start(Kind.REGISTER, fields, 3);
     const c = this.cursor;
     this.#id();
-    m.flags = 0;
     m.ttlMs = 0;
+    m.ratePerSecond = 0;
+    m.rateBurst = 0;
+    m.capabilities = 0;
     m.sessionLow = 0;
     m.sessionHigh = 0;
     m.operation = 0;
-    const options = c.mapLength();
-    if (options > OPTIONS_MAX) c.fail('a register has at most 16 options');
-    let read = Read.OK;
-    for (let i = 0; i < options && c.problem === ''; i++) {
-      if (this.#option(this.text()) === Read.REFUSED) read = Read.REFUSED;
-    }
+    const problem = this.#options.read(c, m);
+    const read = problem === undefined ? Read.OK : this.#refuse(ErrorCode.INVALID_OPTIONS, problem);
     return this.#end(read);
   }
 
@@ -128,12 +128,11 @@ export class MessageReader {
     m.sessionLow = 0;
     m.sessionHigh = 0;
     if (c.nil()) {
-      // Calls to the server itself have names; this version answers none.
-      this.text();
+      // Calls to the server itself have names.
+      this.operatorCall = this.text();
       m.id0 = m.id1 = m.id2 = m.id3 = 0;
-      c.skip();
-      const read = this.#end(Read.OK);
-      return read === Read.OK ? this.#refuse(ErrorCode.UNKNOWN_OPERATION) : read;
+      const read = this.#body();
+      return read === Read.OK ? Read.OPERATOR : read;
     }
     this.#id();
     m.operation = this.#operation();
@@ -142,16 +141,7 @@ export class MessageReader {
 
   /** A short string, decoded; '' if it is none. */
   text(): string {
-    const c = this.cursor;
-    const length = c.stringLength();
-    if (length < 0) return '';
-    if (length > TEXT_BYTES_MAX) {
-      c.fail('a name or token is longer than 1024 bytes');
-      return '';
-    }
-    const start = c.at;
-    c.at += length;
-    return Buffer.from(c.bytes.buffer, c.bytes.byteOffset + start, length).toString('utf8');
+    return readText(this.cursor);
   }
 
   #start(kind: Kind, fields: number, expected: number): Message {
@@ -159,6 +149,7 @@ export class MessageReader {
     m.kind = kind;
     m.request = 0;
     m.bodyLength = 0;
+    m.flags = 0;
     this.problem = undefined;
     this.details = undefined;
     if (fields !== expected) this.cursor.fail(`a frame of this kind has ${expected} fields`);
@@ -182,67 +173,6 @@ export class MessageReader {
     return c.high !== 0 || c.low >>> 0 > NO_SUCH_OPERATION ? NO_SUCH_OPERATION : c.low;
   }
 
-  #option(name: string): Read {
-    const c = this.cursor;
-    if (name === 'ttl_ms') return this.#ttl();
-    if (!RESERVED_OPTIONS.includes(name)) {
-      c.skip();
-      const quoted = name.slice(0, QUOTED_CHARACTERS_MAX);
-      return this.#refuse(ErrorCode.INVALID_OPTIONS, `the option ${quoted} is not known`);
-    }
-    if (c.nil() || (name === 'capabilities' && this.#emptyArray())) return Read.OK;
-    c.skip();
-    return this.#refuse(ErrorCode.INVALID_OPTIONS, `the option ${name} is not served yet`);
-  }
-
-  /** Consumes an array if it is empty. */
-  #emptyArray(): boolean {
-    const c = this.cursor;
-    const start = c.at;
-    const isArray = (c.peek() & 0xf0) === 0x90 || c.peek() === 0xdc || c.peek() === 0xdd;
-    if (isArray && c.arrayLength() === 0) return true;
-    c.at = start;
-    return false;
-  }
-
-  #ttl(): Read {
-    const c = this.cursor;
-    const m = this.message;
-    m.flags |= RegisterFlag.TTL;
-    if (c.nil()) {
-      m.ttlMs = TTL_NEVER | 0;
-      return Read.OK;
-    }
-    const first = c.peek();
-    const isNumber = first <= 0x7f || first >= 0xe0 || (first >= 0xca && first <= 0xd3);
-    const value = isNumber ? this.#number() : Number.NaN;
-    if (!isNumber) c.skip();
-    if (Number.isInteger(value) && value >= 1 && value <= TTL_MS_MAX) {
-      m.ttlMs = value | 0;
-      return Read.OK;
-    }
-    return this.#refuse(
-      ErrorCode.INVALID_OPTIONS,
-      `ttl_ms is ${value}; it must be nil or a whole number from 1 to ${TTL_MS_MAX}`,
-    );
-  }
-
-  /** Any msgpack number, for a message that quotes it. */
-  #number(): number {
-    const c = this.cursor;
-    const start = c.at;
-    c.skip();
-    if (c.problem !== '') return Number.NaN;
-    const first = c.bytes[start];
-    if (first <= 0x7f) return first;
-    if (first >= 0xe0) return first - 0x100;
-    if (first === 0xca) return c.view.getFloat32(start + 1);
-    if (first === 0xcb) return c.view.getFloat64(start + 1);
-    let value = first >= 0xd0 && c.view.getInt8(start + 1) < 0 ? -1 : 0;
-    for (let at = start + 1; at < c.at; at++) value = value * 0x100 + c.bytes[at];
-    return value;
-  }
-
   /** The body, one value to the end of the frame, into the reader's own memory. */
   #body(): Read {
     const c = this.cursor;
@@ -259,18 +189,8 @@ export class MessageReader {
       this.details = { body_bytes: length, body_bytes_max: this.bodyBytesMax };
       return this.#refuse(ErrorCode.BODY_TOO_LARGE);
     }
-    this.#copy(start, length);
-    m.bodyLength = length;
+    keepBody(c, m, start, length);
     return Read.OK;
-  }
-
-  #copy(start: number, length: number): void {
-    const { view, bytes } = this.cursor;
-    const words = this.#words;
-    const whole = length >>> 2;
-    for (let i = 0; i < whole; i++) words[i] = view.getInt32(start + i * 4, true);
-    words[whole] = 0;
-    for (let i = whole * 4; i < length; i++) this.#bytes[i] = bytes[start + i];
   }
 
   #end(read: Read): Read {

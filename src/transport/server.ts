@@ -8,11 +8,13 @@ import { SessileError } from '../core/errors.ts';
 import { TTL_MS_MAX } from '../core/limits.ts';
 import type { CheckedService } from '../services/service.ts';
 import { STOP_TIMEOUT_MS } from '../workers/limits.ts';
+import { Operator } from '../workers/operator.ts';
 import type { Router } from '../workers/router.ts';
 import type { ShardingConfig } from '../workers/shard-memory.ts';
 import { Connection, type ConnectionHost } from './connection.ts';
 import { AWAKE_MS, CLOCK_MESSAGES_MAX, IN_FLIGHT_MAX, INPUT_BUFFER_BYTES } from './limits.ts';
 import { MessageReader } from './message-reader.ts';
+import { OperatorCalls } from './operator-calls.ts';
 import { OutputPool } from './output.ts';
 import { FRAME_HEADER_BYTES, PROTOCOL_VERSION, ToClient } from './protocol.ts';
 import { SharedInput } from './shared-input.ts';
@@ -36,6 +38,9 @@ export class Server implements ConnectionHost {
   readonly reader: MessageReader;
   readonly input = new SharedInput(INPUT_BUFFER_BYTES);
   readonly pool = new OutputPool();
+  readonly operatorCalls: OperatorCalls;
+  readonly capabilities: readonly string[];
+  readonly capabilityBytes: number;
   readonly welcome: Buffer;
   readonly frameBytesMax: number;
   stopping = false;
@@ -54,9 +59,13 @@ export class Server implements ConnectionHost {
     sharding: ShardingConfig,
     checked: CheckedService,
   ) {
-    this.reader = new MessageReader(sharding.bodyBytesMax);
+    this.reader = new MessageReader(sharding.bodyBytesMax, sharding.dataBytesMax, checked);
     this.frameBytesMax = config.frameBytesMax;
     this.welcome = welcomeFrame(config, sharding, checked);
+    this.operatorCalls = new OperatorCalls(new Operator(router, checked.capabilities));
+    this.capabilities = checked.capabilities;
+    const lengths = checked.capabilities.map((name) => 5 + Buffer.byteLength(name));
+    this.capabilityBytes = lengths.reduce((sum, length) => sum + length, 0);
     this.#net = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
   }
 
@@ -186,7 +195,7 @@ function welcomeFrame(
       engine: config.version,
       shards: Math.max(1, sharding.shards),
       operations: checked.names,
-      capabilities: [],
+      capabilities: checked.capabilities,
       limits: {
         frame_bytes_max: config.frameBytesMax,
         body_bytes_max: sharding.bodyBytesMax,

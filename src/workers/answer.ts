@@ -36,16 +36,34 @@ export class Answer {
   code = 0;
   /** For `REGISTERED`: whether the session was live before. For a reply: whether it is a replay. */
   again = false;
-  /** For `REGISTERED`: the session's TTL (u32, all ones = never). */
-  ttlMs = 0;
-  /** The body: `bodyLength` bytes from word `bodyWord` of one memory seen two ways. */
+  /**
+   * For `RATE_LIMITED`: after how many ms to retry, −1 = never. For a sweep: how many sessions it
+   * ended, and in `again` whether there are more. For `REGISTERED`: 1 if the session is new and
+   * ends with this connection.
+   */
+  value = 0;
+  /**
+   * The body: `bodyLength` bytes from word `bodyWord` of one memory seen two ways. For `REGISTERED`
+   * it is what the session was granted, in words: see `Grant`.
+   */
   bodyBytes: Uint8Array = NO_BYTES;
   bodyWords: Int32Array = NO_WORDS;
   bodyWord = 0;
   bodyLength = 0;
 }
 
+/** The words of a register's answer: the TTL (u32), the rate limit, and the capabilities. */
+export const enum Grant {
+  TTL_MS = 0,
+  RATE_PER_SECOND = 1,
+  RATE_BURST = 2,
+  CAPABILITIES = 3,
+  WORDS = 4,
+}
+
 /** Takes answers in the order in which they were given. */
 export interface Outbox {
   emit(answer: Answer): void;
+  /** Whether one more message may run while `owed` promises still owe an answer. */
+  hasRoom(owed: number): boolean;
 }

@@ -5,22 +5,35 @@
 
 import { checksumMessage } from '../core/checksum.ts';
 import { clientIdText } from '../core/client-id.ts';
-import { Admission, ErrorCode, Eviction, REASON_NAMES, Reason, Verdict } from '../core/codes.ts';
-import { Header, Row, RowByte } from '../core/layout.ts';
-import { EvictFlag, Kind, type Message } from '../core/message.ts';
+import {
+  Admission,
+  ErrorCode,
+  Eviction,
+  REASON_NAMES,
+  Reason,
+  Status,
+  Verdict,
+} from '../core/codes.ts';
+import { Header, Row, RowByte, RowFlag } from '../core/layout.ts';
+import { TTL_NEVER } from '../core/limits.ts';
+import { CloseFlag, EvictFlag, Kind, type Message, RegisterFlag } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { failureText, type ServiceContext } from '../services/context.ts';
 import type { CheckedService, Operation } from '../services/service.ts';
-import { Answer, AnswerKind, type Outbox } from './answer.ts';
+import { Answer, AnswerKind, Grant, type Outbox } from './answer.ts';
 import { Ran } from './dispatch.ts';
 import type { Execution, Executions } from './executions.ts';
+import { SWEEP_BATCH_MAX } from './limits.ts';
 
 export class Executor {
   readonly #answer = new Answer();
+  readonly #grant = new Int32Array(Grant.WORDS);
   readonly #checked: CheckedService;
   /** What the next request executes in; a promise takes it away. */
   #current: Execution;
   #endings = 0;
+  /** What makes a time of the engine's clock one since the Unix epoch. */
+  #wallOffsetMs: number;
 
   constructor(
     readonly table: SessionTable,
@@ -30,6 +43,7 @@ export class Executor {
   ) {
     this.#checked = checked;
     this.#current = executions.take();
+    this.#wallOffsetMs = Date.now() - table.now[0];
   }
 
   run(m: Message): Ran {
@@ -45,6 +59,9 @@ export class Executor {
       case Kind.CLOSE:
         this.#close(m);
         return Ran.DONE;
+      case Kind.SWEEP:
+        this.#sweepNow(m);
+        return Ran.DONE;
       case Kind.EVICT:
         return this.#evict(m);
     }
@@ -52,6 +69,13 @@ export class Executor {
 
   #register(m: Message): Ran {
     const table = this.table;
+    if ((m.flags & RegisterFlag.DATA) !== 0) {
+      const isAllowed = this.#checked.service.initialData === true;
+      if (!isAllowed || m.bodyLength > table.arena.dataBytesMax) {
+        this.refuse(m, ErrorCode.INVALID_OPTIONS);
+        return Ran.DONE;
+      }
+    }
     const admission = table.register(m);
     this.tellEnded(0, 0);
     if (admission === Admission.NO_ROOM) return Ran.NO_ROOM;
@@ -66,8 +90,16 @@ export class Executor {
     a.sessionHigh = words[row + Row.SESSION_HIGH];
     a.request = words[row + Row.REQUEST];
     a.again = admission === Admission.RESUMED;
-    a.ttlMs = words[row + Row.TTL_MS];
     a.code = m.request;
+    a.value = !a.again && (words[row + Row.FLAGS] & RowFlag.CONNECTION) !== 0 ? 1 : 0;
+    const grant = this.#grant;
+    grant[Grant.TTL_MS] = words[row + Row.TTL_MS];
+    grant[Grant.RATE_PER_SECOND] = words[row + Row.RATE_PER_SECOND];
+    grant[Grant.RATE_BURST] = words[row + Row.RATE_BURST];
+    grant[Grant.CAPABILITIES] = words[row + Row.CAPABILITIES];
+    a.bodyWords = grant;
+    a.bodyWord = 0;
+    a.bodyLength = Grant.WORDS * 4;
     if (!a.again && this.#checked.service.opened !== undefined) this.#hook(a, Reason.NO_SESSION);
     this.outbox.emit(a);
     return Ran.DONE;
@@ -76,18 +108,18 @@ export class Executor {
   #request(m: Message): void {
     const table = this.table;
     checksumMessage(m);
+    const operation = this.#checked.byNumber[m.operation];
+    m.cost = operation?.cost ?? 1;
     const verdict = table.begin(m);
     if (verdict === Verdict.EXECUTE) {
-      const operation = this.#checked.byNumber[m.operation];
-      if (operation === undefined || !this.executions.hasRoom()) {
-        table.abort(table.slot);
-        this.refuse(
-          m,
-          operation === undefined ? ErrorCode.UNKNOWN_OPERATION : ErrorCode.SERVER_BUSY,
-        );
+      const problem = this.#problemOf(operation, m, table.slot);
+      if (operation !== undefined && problem < 0) {
+        table.pay(table.slot, m);
+        this.#execute(m, table.slot, operation);
         return;
       }
-      this.#execute(m, table.slot, operation);
+      table.abort(table.slot);
+      this.refuse(m, problem);
       return;
     }
     if (verdict === Verdict.REPLAY) this.#emitStored(m, table.slot, true);
@@ -95,21 +127,34 @@ export class Executor {
     else if (verdict === Verdict.ERROR) this.refuse(m, table.errorCode);
   }
 
+  /** Why an operation cannot run on a live session now: an error's code, or −1. */
+  #problemOf(operation: Operation | undefined, m: Message, slot: number): number {
+    if (operation === undefined) return ErrorCode.UNKNOWN_OPERATION;
+    const needed = this.#checked.needs[m.operation];
+    const granted = this.table.arena.words[this.table.rowOf(slot) + Row.CAPABILITIES];
+    if ((granted & needed) !== needed) return ErrorCode.FORBIDDEN;
+    return this.executions.hasRoom() ? -1 : ErrorCode.SERVER_BUSY;
+  }
+
   #call(m: Message): void {
     const table = this.table;
-    if (table.beginCall(m) === Verdict.EVICTION) {
+    const operation = this.#checked.byNumber[m.operation];
+    m.cost = operation?.cost ?? 1;
+    const verdict = table.beginCall(m);
+    if (verdict === Verdict.ERROR) return this.refuse(m, table.errorCode);
+    if (verdict === Verdict.EVICTION) {
       this.tellEnded(m.frontEnd, m.token);
       const expired = table.reason === Reason.EXPIRED;
       this.refuse(m, expired ? ErrorCode.EXPIRED : ErrorCode.NO_SESSION);
       return;
     }
-    const operation = this.#checked.byNumber[m.operation];
-    if (operation === undefined) return this.refuse(m, ErrorCode.UNKNOWN_OPERATION);
+    const problem = this.#problemOf(operation, m, table.slot);
+    if (operation === undefined || problem >= 0) return this.refuse(m, problem);
     if (operation.unsequenced !== true) return this.refuse(m, ErrorCode.FORBIDDEN);
-    if (!this.executions.hasRoom()) return this.refuse(m, ErrorCode.SERVER_BUSY);
     if (table.isExecuting(table.slot) && operation.readOnly !== true) {
       return this.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
+    table.pay(table.slot, m);
     this.#execute(m, table.slot, operation);
   }
 
@@ -134,13 +179,20 @@ export class Executor {
     context.seal();
     const { reply, newData } = context;
     const dataLength = newData.written ? newData.length : -1;
+    const status = context.sealedStatus;
+    const touches = this.#touches(m);
+    const ttl = context.newTtlMs;
     if (m.kind === Kind.REQUEST) {
-      this.table.commit(slot, context.sealedStatus, reply.length, dataLength);
+      this.table.commit(slot, status, reply.length, dataLength, touches, ttl);
       this.#emitStored(m, slot, false);
     } else {
-      this.table.commitCall(slot, context.sealedStatus, reply.length, dataLength, true);
+      this.table.commitCall(slot, status, reply.length, dataLength, touches, ttl);
       this.answerStaged(m, context.sealedStatus, reply.length);
     }
+  }
+
+  #touches(m: Message): boolean {
+    return this.#checked.byNumber[m.operation]?.touches !== false;
   }
 
   #open(context: ServiceContext, m: Message, slot: number): void {
@@ -159,6 +211,15 @@ export class Executor {
     context.newData.aim(words, bytes, regions.stagedData, arena.dataBytesMax);
     context.dataVersion = arena.floats[(row + Row.VERSION) >> 1];
     context.nowMs = this.table.now[0];
+    const ttl = arena.words[row + Row.TTL_MS] >>> 0;
+    const deadline = arena.floats[(row + Row.DEADLINE) >> 1];
+    context.ttlMs = ttl;
+    context.activeMs = ttl === TTL_NEVER ? deadline : deadline - ttl;
+    context.createdMs = arena.floats[(row + Row.CREATED) >> 1];
+    context.wallOffsetMs = this.#wallOffsetMs;
+    context.lastRequest = arena.words[row + Row.REQUEST] >>> 0;
+    context.capabilities = arena.words[row + Row.CAPABILITIES];
+    context.capabilityNames = this.#checked.capabilities;
     context.sequenced = m.kind === Kind.REQUEST;
     context.request = context.sequenced ? m.request >>> 0 : 0;
     context.session =
@@ -208,19 +269,54 @@ export class Executor {
     floats[Header.OWED_COMMITS / 2] = this.commits;
     words[Header.OWED_CALL] = m.kind === Kind.CALL ? 1 : 0;
     words[Header.OWED_SLOT] = slot + 1;
+    const status = context.sealedStatus;
+    const touches = this.#touches(m);
     if (m.kind === Kind.REQUEST) {
-      table.commit(slot, context.sealedStatus, length, dataLength);
+      table.commit(slot, status, length, dataLength, touches, context.newTtlMs);
       this.answerStored(m, slot);
     } else {
       table.abort(slot);
-      table.commitCall(slot, context.sealedStatus, length, dataLength, true);
-      this.answerStaged(m, context.sealedStatus, length);
+      table.commitCall(slot, status, length, dataLength, touches, context.newTtlMs);
+      this.answerStaged(m, status, length);
     }
     words[Header.OWED_SLOT] = 0;
+    this.reap(slot);
+  }
+
+  /** Ends a session whose connection went while it executed, once its answer was given. */
+  reap(slot: number): void {
+    if (this.table.reap(slot)) this.tellEnded(0, 0);
+  }
+
+  /**
+   * Ends sessions that have expired and tells their clients, as far as a budget and the room for
+   * answers go. Returns how many; whether there are more is what `table.wheel` says.
+   */
+  sweep(budget: number): number {
+    const { table } = this;
+    this.#wallOffsetMs = Date.now() - table.now[0];
+    table.wheel.advance();
+    let ended = 0;
+    while (ended < budget && this.outbox.hasRoom(this.executions.owed)) {
+      if (!table.sweep(budget)) break;
+      this.tellEnded(0, 0);
+      ended += 1;
+    }
+    return ended;
+  }
+
+  #sweepNow(m: Message): void {
+    const ended = this.sweep(SWEEP_BATCH_MAX);
+    const a = this.#answerTo(m, AnswerKind.RESULT);
+    a.code = Status.OK;
+    a.value = ended;
+    a.again = this.table.wheel.next() >= 0;
+    this.outbox.emit(a);
   }
 
   #close(m: Message): void {
     const verdict = this.table.close(m);
+    if ((m.flags & CloseFlag.DISCONNECTED) !== 0) return this.tellEnded(m.frontEnd, m.token);
     if (verdict === Verdict.ERROR) return this.refuse(m, this.table.errorCode);
     if (this.table.endings !== this.#endings) {
       // Session 0 closes whichever is live; the answer says which that was.
@@ -283,6 +379,7 @@ export class Executor {
   refuse(m: Message, code: ErrorCode): void {
     const a = this.#answerTo(m, AnswerKind.ERROR);
     a.code = code;
+    if (code === ErrorCode.RATE_LIMITED) a.value = this.table.retryAfterMs;
     this.outbox.emit(a);
   }
 
@@ -334,6 +431,7 @@ export class Executor {
     a.id3 = m.id3;
     a.request = m.request;
     a.again = false;
+    a.value = 0;
     a.bodyLength = 0;
     return a;
   }

@@ -5,6 +5,12 @@
 /** Messages that a shard runs before it lets go of the owner word: about 50 µs of work. */
 export const BATCH_MESSAGES_MAX = 256;
 
+/** Expired sessions that are ended at a time, between messages: about 50 µs of work. */
+export const SWEEP_BATCH_MAX = 256;
+
+/** How often a shard looks for expired sessions: a fraction of the second within which it must. */
+export const SWEEP_INTERVAL_MS = 128;
+
 /** Promises in execution per thread: a pinned session each, and a body, reply and data buffer. */
 export const EXECUTIONS_MAX = 256;
 
@@ -13,6 +19,13 @@ export const RING_RECORDS_MIN = 64;
 
 /** With promises, room for the answer of each is kept, and for those of a message beside them. */
 export const RING_RECORDS_ASYNC = EXECUTIONS_MAX + 8;
+
+/** Sessions of one page: some 1.5 MB as msgpack. */
+export const LIST_LIMIT_MAX = 10_000;
+export const LIST_LIMIT_DEFAULT = 100;
+
+/** Rows read while holding a shard for a list: below a millisecond. */
+export const LIST_ROWS_MAX = 2_048;
 
 /** How long a stopping engine waits for promises in execution before it ends the workers. */
 export const STOP_TIMEOUT_MS = 10_000;

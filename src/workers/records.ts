@@ -3,22 +3,29 @@
  * follows. Reading a record leaves the body where it is, in the ring.
  *
  *     message: header (2) │ front end, token, hash, id (4), session (2), request, operation,
- *              flags, ttl, body length, limit (f64) │ body
- *     answer:  header (2) │ front end, token, of, id (4), session (2), request, code, again, ttl,
+ *              flags, ttl, body length, limit (f64) │ of a register: rate (2),
+ *              capabilities, spare │ body
+ *     answer:  header (2) │ front end, token, of, id (4), session (2), request, code, again, value,
  *              body length │ body
  */
 
 import { copyWords } from '../core/copy.ts';
-import type { Kind, Message } from '../core/message.ts';
+import { Kind, type Message } from '../core/message.ts';
 import type { Answer, AnswerKind } from './answer.ts';
 import type { Ring } from './ring.ts';
 
 const MESSAGE_WORDS = 18;
+/** What only a register carries. */
+const REGISTER_WORDS = 4;
 const ANSWER_WORDS = 16;
 
-/** Words of a message's record with a body of `bodyBytes`. */
+/** Words of a message's record with a body of `bodyBytes`, at most. */
 export function messageRecordWords(bodyBytes: number): number {
-  return MESSAGE_WORDS + ((bodyBytes + 3) >>> 2);
+  return MESSAGE_WORDS + REGISTER_WORDS + ((bodyBytes + 3) >>> 2);
+}
+
+function bodyOffset(kind: Kind): number {
+  return kind === Kind.REGISTER ? MESSAGE_WORDS + REGISTER_WORDS : MESSAGE_WORDS;
 }
 
 export function answerRecordWords(bodyBytes: number): number {
@@ -27,7 +34,8 @@ export function answerRecordWords(bodyBytes: number): number {
 
 /** Adds a message to a ring; false if there is no room now. */
 export function pushMessage(ring: Ring, m: Message): boolean {
-  const at = ring.claim(messageRecordWords(m.bodyLength), m.kind);
+  const offset = bodyOffset(m.kind);
+  const at = ring.claim(offset + ((m.bodyLength + 3) >>> 2), m.kind);
   if (at < 0) return false;
   const words = ring.words;
   words[at + 2] = m.frontEnd;
@@ -45,7 +53,12 @@ export function pushMessage(ring: Ring, m: Message): boolean {
   words[at + 14] = m.ttlMs;
   words[at + 15] = m.bodyLength;
   ring.floats[(at + 16) >> 1] = m.limitMs;
-  copyWords(m.bodyWords, m.bodyWord, words, at + MESSAGE_WORDS, m.bodyLength);
+  if (m.kind === Kind.REGISTER) {
+    words[at + MESSAGE_WORDS] = m.ratePerSecond;
+    words[at + MESSAGE_WORDS + 1] = m.rateBurst;
+    words[at + MESSAGE_WORDS + 2] = m.capabilities;
+  }
+  copyWords(m.bodyWords, m.bodyWord, words, at + offset, m.bodyLength);
   ring.push(at);
   return true;
 }
@@ -71,7 +84,11 @@ export function readMessage(ring: Ring, at: number, m: Message): void {
   m.limitMs = ring.floats[(at + 16) >> 1];
   m.bodyWords = words;
   m.bodyBytes = ring.bytes;
-  m.bodyWord = at + MESSAGE_WORDS;
+  m.bodyWord = at + bodyOffset(m.kind);
+  if (m.kind !== Kind.REGISTER) return;
+  m.ratePerSecond = words[at + MESSAGE_WORDS];
+  m.rateBurst = words[at + MESSAGE_WORDS + 1];
+  m.capabilities = words[at + MESSAGE_WORDS + 2];
 }
 
 export function pushAnswer(ring: Ring, a: Answer): boolean {
@@ -90,7 +107,7 @@ export function pushAnswer(ring: Ring, a: Answer): boolean {
   words[at + 11] = a.request;
   words[at + 12] = a.code;
   words[at + 13] = a.again ? 1 : 0;
-  words[at + 14] = a.ttlMs;
+  words[at + 14] = a.value;
   words[at + 15] = a.bodyLength;
   copyWords(a.bodyWords, a.bodyWord, words, at + ANSWER_WORDS, a.bodyLength);
   ring.push(at);
@@ -112,7 +129,7 @@ export function readAnswer(ring: Ring, at: number, a: Answer): void {
   a.request = words[at + 11];
   a.code = words[at + 12];
   a.again = words[at + 13] !== 0;
-  a.ttlMs = words[at + 14];
+  a.value = words[at + 14];
   a.bodyLength = words[at + 15];
   a.bodyWords = words;
   a.bodyBytes = ring.bytes;

@@ -20,7 +20,8 @@ import { Dispatched, type Dispatcher, type Ran, Submitted } from './dispatch.ts'
 import { Doorbell } from './doorbell.ts';
 import { Executions } from './executions.ts';
 import type { Executor } from './executor.ts';
-import { SLEEP_MS } from './limits.ts';
+import { SLEEP_MS, SWEEP_BATCH_MAX, SWEEP_INTERVAL_MS } from './limits.ts';
+import { Orphans, type ScopedSession } from './orphans.ts';
 import { readAnswer } from './records.ts';
 import { RegisterFlow } from './register-flow.ts';
 import type { ShardMemory } from './shard-memory.ts';
@@ -51,6 +52,7 @@ export class Router implements Dispatcher {
   readonly #flow: RegisterFlow;
   readonly #executions: Executions;
   readonly #doorbell: Doorbell;
+  readonly #orphans = new Orphans();
   readonly #answer = new Answer();
   readonly #hasWorkers: boolean;
   readonly #runsDirect: boolean;
@@ -60,7 +62,9 @@ export class Router implements Dispatcher {
   #settleScheduled = false;
   #retryIsScheduled = false;
   #listening = false;
-  #expiry: NodeJS.Timeout | undefined;
+  #upkeep: NodeJS.Timeout | undefined;
+  /** Without workers: when to look for expired sessions next. */
+  #sweepAt = 0;
 
   constructor(memory: ShardMemory, checked: CheckedService, options: RouterOptions) {
     const { config } = memory;
@@ -82,7 +86,7 @@ export class Router implements Dispatcher {
     });
     this.#flow = new RegisterFlow(this, options.evicts);
     if (this.#hasWorkers) this.listen();
-    else if (!checked.portable) this.#expiry = setInterval(() => this.#expire(), SLEEP_MS).unref();
+    else this.#upkeep = setInterval(() => this.#keepUp(), SLEEP_MS).unref();
   }
 
   /** Opens an address for answers; 0 when all are in use. */
@@ -105,7 +109,9 @@ export class Router implements Dispatcher {
     if (!clockIsFresh) this.clock.read();
     const { run, cores } = this.#options;
     this.#directNow = run === 'direct' || cores === 1 || backlog <= DIRECT_BACKLOG_MAX;
-    if (!this.#hasWorkers) this.#directNow = true;
+    if (this.#hasWorkers) return;
+    this.#directNow = true;
+    if (this.clock.cell[0] >= this.#sweepAt) this.#sweep();
   }
 
   /** Ends a batch: lets go of the shards it ran and publishes what it put into rings. */
@@ -124,6 +130,19 @@ export class Router implements Dispatcher {
     }
     const dispatched = this.dispatch(m, port);
     return dispatched === Dispatched.BLOCKED ? Submitted.BLOCKED : Submitted.TAKEN;
+  }
+
+  /** Takes a message that is not about a session to a shard. */
+  submitTo(m: Message, shard: number): Submitted {
+    m.frontEnd = this.#options.frontEnd;
+    const dispatched = this.dispatch(m, this.ports[shard]);
+    return dispatched === Dispatched.BLOCKED ? Submitted.BLOCKED : Submitted.TAKEN;
+  }
+
+  /** The connection of a connection-scoped session has gone: the session ends. */
+  disconnect(session: ScopedSession): void {
+    this.#orphans.add(session);
+    this.#scheduleRetry();
   }
 
   /** Fills in the hash of a message's id and finds its shard. */
@@ -166,8 +185,9 @@ export class Router implements Dispatcher {
     this.begin(0);
     for (let i = 0; i < this.ports.length; i++) any = this.#drain(this.ports[i]) || any;
     this.#flow.retry();
+    if (this.#orphans.waiting > 0) this.#orphans.flush(this);
     this.end();
-    if (this.#flow.stalled > 0) this.#scheduleRetry();
+    if (this.#flow.stalled + this.#orphans.waiting > 0) this.#scheduleRetry();
     return any;
   }
 
@@ -192,7 +212,7 @@ export class Router implements Dispatcher {
 
   stop(): void {
     this.#stopped = true;
-    clearInterval(this.#expiry);
+    clearInterval(this.#upkeep);
     this.#doorbell.wake();
   }
 
@@ -212,7 +232,9 @@ export class Router implements Dispatcher {
   #deliver(a: Answer): void {
     if (a.kind === AnswerKind.ROUTER) return this.#flow.resume(a.request, a.code as Ran);
     if (a.of === Kind.REGISTER) this.#flow.finish(a);
-    this.sinks.deliver(a);
+    const isTaken = this.sinks.deliver(a);
+    // Registered for a connection that has gone meanwhile.
+    if (!isTaken && a.kind === AnswerKind.REGISTERED && a.value !== 0) this.disconnect(a);
   }
 
   /** Answers a register that found no place. */
@@ -251,10 +273,25 @@ export class Router implements Dispatcher {
     }
   }
 
-  /** Without a worker, operations that take too long are found by this thread. */
-  #expire(): void {
+  /** Without workers this thread finds operations that take too long, and expired sessions. */
+  #keepUp(): void {
     this.clock.read();
     this.#executions.expire(this.clock.cell[0]);
+    if (this.#inBatch) return;
+    this.begin(0);
+    this.end();
+    this.#options.onProgress();
+  }
+
+  /** Ends some expired sessions, also while a busy thread leaves timers no time. */
+  #sweep(): void {
+    let hasMore = false;
+    for (const port of this.ports) {
+      const executor = this.#tryDirect(port);
+      executor?.sweep(SWEEP_BATCH_MAX);
+      hasMore ||= port.table.wheel.next() >= 0;
+    }
+    if (!hasMore) this.#sweepAt = this.clock.cell[0] + SWEEP_INTERVAL_MS;
   }
 
   #hasAnswers(): boolean {

@@ -13,7 +13,13 @@ import { Ran } from './dispatch.ts';
 import { Doorbell } from './doorbell.ts';
 import { Executions } from './executions.ts';
 import { Executor } from './executor.ts';
-import { BATCH_MESSAGES_MAX, IDLE_POLL_MS, SLEEP_MS } from './limits.ts';
+import {
+  BATCH_MESSAGES_MAX,
+  IDLE_POLL_MS,
+  SLEEP_MS,
+  SWEEP_BATCH_MAX,
+  SWEEP_INTERVAL_MS,
+} from './limits.ts';
 import { Outboxes } from './outboxes.ts';
 import { ownerOf, release, tryAcquire } from './owner.ts';
 import { readMessage } from './records.ts';
@@ -38,6 +44,8 @@ export class ShardLoop {
   readonly #executions: Executions;
   readonly #executor: Executor;
   readonly #message = new Message();
+  /** When to look for expired sessions next, on `performance.now()`. */
+  #sweepAt = 0;
 
   constructor(
     memory: ShardMemory,
@@ -100,10 +108,11 @@ export class ShardLoop {
       this.#clock.read();
       this.#executions.expire(this.#clock.cell[0]);
     }
-    if (!this.#hasWork()) return Polled.IDLE;
+    const sweeps = performance.now() >= this.#sweepAt;
+    if (!sweeps && !this.#hasWork()) return Polled.IDLE;
     if (!tryAcquire(this.#arena, this.runner)) return Polled.BUSY;
     this.#clock.read();
-    let ran = 0;
+    let ran = sweeps ? this.#sweep() : 0;
     // Room for these was kept when they were started.
     if (this.#executions.hasSettled) {
       this.#executions.commitSettled(this.#executor);
@@ -115,7 +124,16 @@ export class ShardLoop {
     for (let i = 0; i < this.#rings.length; i++) this.#rings[i].release();
     release(this.#arena);
     if (published) this.#outboxes.ring();
-    return ran > 0 ? Polled.WORKED : Polled.BUSY;
+    if (ran > 0) return Polled.WORKED;
+    return sweeps ? Polled.IDLE : Polled.BUSY;
+  }
+
+  /** Ends some expired sessions; comes back at once if there are more. */
+  #sweep(): number {
+    const executor = this.#executor;
+    const ended = executor.sweep(SWEEP_BATCH_MAX);
+    if (executor.table.wheel.next() < 0) this.#sweepAt = performance.now() + SWEEP_INTERVAL_MS;
+    return ended;
   }
 
   #drain(ring: Ring): number {

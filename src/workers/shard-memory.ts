@@ -21,6 +21,9 @@ export interface ShardingConfig {
   readonly replyBytesMax: number;
   readonly bodyBytesMax: number;
   readonly ttlDefaultMs: number;
+  /** The rate limit of sessions that ask for none; 0 = none. */
+  readonly ratePerSecond: number;
+  readonly rateBurst: number;
   readonly commitsBefore: number;
   readonly executeTimeoutMs: number;
   readonly seedA: number;

@@ -29,6 +29,7 @@ export class ShardPort implements Outbox {
   held = false;
   /** Whether messages of the batch at hand lie in the ring: later ones must not pass them. */
   #hasPushed = false;
+  readonly #commitsBefore: number;
   readonly #doorbell: Doorbell;
   readonly #outboxes: Outboxes;
 
@@ -44,6 +45,7 @@ export class ShardPort implements Outbox {
     direct: DirectRunning | undefined,
     readonly deliver: (answer: Answer) => void,
   ) {
+    this.#commitsBefore = memory.config.commitsBefore;
     this.messages = new Ring(memory.lanes[frontEnd].messages[shard]);
     this.answers = new Ring(memory.lanes[frontEnd].answers[shard]);
     this.#doorbell = new Doorbell(memory.doorbells[shard]);
@@ -60,6 +62,15 @@ export class ShardPort implements Outbox {
     return this.held;
   }
 
+  /** Takes the shard to read its memory, whatever runs its messages. Let go with `disown`. */
+  tryOwn(): boolean {
+    return tryAcquire(this.table.arena.words, this.table.runner);
+  }
+
+  disown(): void {
+    release(this.table.arena.words);
+  }
+
   /** Whether a message may run now on this thread, which holds the shard. */
   mayRun(): boolean {
     return !this.#hasPushed && this.#outboxes.hasRoom(0);
@@ -69,6 +80,10 @@ export class ShardPort implements Outbox {
   emit(answer: Answer): void {
     if (answer.frontEnd === this.frontEnd) this.deliver(answer);
     else this.#outboxes.emit(answer);
+  }
+
+  hasRoom(owed: number): boolean {
+    return this.#outboxes.hasRoom(owed);
   }
 
   push(m: Message): boolean {
@@ -87,6 +102,11 @@ export class ShardPort implements Outbox {
     }
     this.#hasPushed = false;
     if (this.messages.publish()) this.#doorbell.ring();
+  }
+
+  /** The commit number that the shard began with. */
+  get commitsBefore(): number {
+    return this.#commitsBefore;
   }
 
   /** Sessions of the shard that are executing now. */

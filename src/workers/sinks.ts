@@ -61,9 +61,13 @@ export class Sinks {
     this.#freeCount += 1;
   }
 
-  deliver(a: Answer): void {
+  /** False when the address is closed. */
+  deliver(a: Answer): boolean {
     const index = a.token & INDEX_MASK;
-    if (index >= this.#sinks.length || this.#tokens[index] !== a.token) return;
-    this.#sinks[index]?.answer(a);
+    if (index >= this.#sinks.length || this.#tokens[index] !== a.token) return false;
+    const sink = this.#sinks[index];
+    if (sink === undefined) return false;
+    sink.answer(a);
+    return true;
   }
 }

@@ -83,6 +83,7 @@ function commitAsFailed(executor: Executor, abandoned: AbandonedRequest): void {
     executor.table.commit(slot, Status.FAILED, length, -1);
     executor.answerStored(messageOf(executor.table, slot, 0), slot);
     words[Header.OWED_SLOT] = 0;
+    executor.reap(slot);
     return;
   }
   const m = messageOf(executor.table, slot, 0);
@@ -92,6 +93,7 @@ function commitAsFailed(executor: Executor, abandoned: AbandonedRequest): void {
   m.token = token;
   executor.answerStaged(m, Status.FAILED, length);
   executor.table.abort(slot);
+  executor.reap(slot);
 }
 
 /** Answers the one message per ring that the dead worker had taken and not finished. */

@@ -70,13 +70,15 @@ test('regions follow each other without overlap, and 64-bit fields are aligned',
         256,
         regions.rows + slots * 32,
         regions.order + (slots + 1) * 4,
+        regions.wheel + (slots + 165 + 1) * 2,
         regions.index + (arena.indexMask + 1) * 2,
         regions.ended + (arena.endedMask + 1) * 8,
         regions.stagedReply + Math.ceil(bytes / 8) * 2,
         regions.stagedData + Math.ceil(bytes / 8) * 2,
       ];
-      const { rows, order, index, ended, stagedReply, stagedData, payloads } = regions;
-      expect([rows, order, index, ended, stagedReply, stagedData, payloads]).toEqual(starts);
+      const { rows, order, wheel, index, ended, stagedReply, stagedData, payloads } = regions;
+      const listed = [rows, order, wheel, index, ended, stagedReply, stagedData, payloads];
+      expect(listed).toEqual(starts);
       expect(starts.every((start) => start % 2 === 0)).toBe(true);
       expect(arena.memory.byteLength).toBe(regions.totalBytes);
     }

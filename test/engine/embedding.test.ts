@@ -22,7 +22,14 @@ describe.each(WAYS)('an engine with $shards shards, run $run', (way) => {
     expect(first).toMatchObject({ request: 0, resumed: false, ttlMs: 5000 });
     await engine.request(A, first.session, 1, 'put', { n: 1 });
     const again = await engine.register(A, { ttlMs: 7 });
-    expect(again).toEqual({ session: first.session, request: 1, resumed: true, ttlMs: 5000 });
+    expect(again).toEqual({
+      session: first.session,
+      request: 1,
+      resumed: true,
+      ttlMs: 5000,
+      rate: null,
+      capabilities: [],
+    });
     await engine.close(A, first.session);
     expect(engine.sessions).toBe(0);
     const next = await engine.register(A, { ttlMs: null });

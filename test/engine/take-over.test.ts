@@ -127,7 +127,7 @@ function start() {
     onProgress: () => {},
   });
   onTestFinished(() => router.stop());
-  const callers = new Callers(router, checked, 1000);
+  const callers = new Callers(router, checked, { bodyBytesMax: 1000, dataBytesMax: 1000 });
   const register = (id: string) => {
     const registered = callers.register(id, {});
     fresh().runNext();

@@ -7,6 +7,8 @@ import { expect, it } from 'vitest';
 import { serve } from '../../dist/serve.js';
 import { ERROR_MESSAGES, ErrorCode, REASON_NAMES } from '../../src/core/codes.ts';
 import { Kind } from '../../src/core/message.ts';
+import { checkService } from '../../src/services/service.ts';
+import { sessionData } from '../../src/services/session-data.ts';
 import { answerBytesMax, writeAnswer, writeError } from '../../src/transport/answer-frames.ts';
 import { FrameWriter } from '../../src/transport/frame-writer.ts';
 import { MessageReader, Read } from '../../src/transport/message-reader.ts';
@@ -27,7 +29,7 @@ function register(reader: MessageReader, options: Uint8Array): Read {
 }
 
 it('a refused option fits the room of an error, whatever its name', () => {
-  const reader = new MessageReader(100);
+  const reader = new MessageReader(100, 100, checkService(sessionData));
   for (const byte of [0x61, 0xff, 0xc3]) {
     for (const length of [1, 31, 200, 400, 500, 1_024]) {
       const name = [0xda, length >> 8, length & 0xff, ...new Array(length).fill(byte)];
@@ -43,7 +45,7 @@ it('a refused option fits the room of an error, whatever its name', () => {
 });
 
 it('a refused ttl_ms fits the room of an error, whatever number it is', () => {
-  const reader = new MessageReader(100);
+  const reader = new MessageReader(100, 100, checkService(sessionData));
   for (const ttl of [-Number.MAX_VALUE, Number.MIN_VALUE, -1e-300 / 3, Number.NaN]) {
     expect(register(reader, encode({ ttl_ms: ttl }))).toBe(Read.REFUSED);
     const writer = writerOf(answerBytesMax(0));
@@ -58,12 +60,13 @@ it('every answer fits the room that is reserved for it, at its longest', () => {
       const codes = kind === AnswerKind.ERROR ? ERROR_MESSAGES : REASON_NAMES;
       for (let code = 0; code < codes.length; code++) {
         const a = new Answer();
-        Object.assign(a, { kind, code, of: Kind.REQUEST, id0: -1, request: -1, ttlMs: -2 });
+        Object.assign(a, { kind, code, of: Kind.REQUEST, id0: -1, request: -1, value: -2 });
         Object.assign(a, { sessionLow: -1, sessionHigh: 0x1fffff, bodyLength });
-        a.bodyWords = new Int32Array((bodyLength + 3) >>> 2);
+        // A register's answer holds what was granted.
+        a.bodyWords = new Int32Array(Math.max(4, (bodyLength + 3) >>> 2)).fill(-2);
         a.bodyBytes = new Uint8Array(a.bodyWords.buffer);
         const writer = writerOf(answerBytesMax(bodyLength));
-        writeAnswer(writer, a);
+        writeAnswer(writer, a, []);
         expect(5 + writer.view.getUint32(1)).toBe(writer.at);
       }
     }

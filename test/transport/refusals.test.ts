@@ -52,19 +52,34 @@ describe.each(['direct', 'worker'] as const)('a server that runs %s', (run) => {
   });
 
   it('refuses options that it does not know or does not have', async () => {
-    const reserved = [
-      { rate: [1, 1] },
-      { scope: 'connection' },
-      { data: {} },
-      { capabilities: [1] },
+    const range = 'it must be whole numbers from 1 to 100000 and 1 to 1000000';
+    const list = 'capabilities is not an array of names';
+    const scope = 'scope must be "connection" or nil';
+    const refused: [Record<string, unknown>, string][] = [
+      [{ colour: 1 }, 'the option colour is not known'],
+      [{ ttl_ms: 5, colour: null }, 'the option colour is not known'],
+      [{ rate: [0, 1] }, `rate is [0, 1]; ${range}`],
+      [{ rate: [1, -1] }, `rate is [1, -1]; ${range}`],
+      [{ rate: [1.5, 1] }, `rate is [1.5, 1]; ${range}`],
+      [{ rate: [100_001, 1] }, `rate is [100001, 1]; ${range}`],
+      [{ rate: ['1', 1] }, `rate is [NaN, 1]; ${range}`],
+      [{ rate: [1] }, 'rate must be [per_second, burst]'],
+      [{ rate: 5 }, 'rate must be [per_second, burst]'],
+      [{ scope: 'server' }, 'scope is server; it must be "connection" or nil'],
+      [{ scope: 1 }, scope],
+      [{ capabilities: 'all' }, list],
+      [{ capabilities: ['a', 1] }, list],
+      [{ data: [1] }, 'data is not a map'],
+      [{ data: { text: 'x'.repeat(1100) } }, 'data has 1109 bytes; data_bytes_max is 1024'],
     ];
-    for (const options of [{ colour: 1 }, { ttl_ms: 5, colour: null }, ...reserved]) {
+    for (const [options, why] of refused) {
       const bytes = frameOf(REGISTER, idOf(51), options);
-      const name = Object.keys(options).at(-1);
       const message = await expectError(on.client, bytes, 'invalid_options', idOf(51), null);
-      const why = name === 'colour' ? 'known' : 'served yet';
-      expect(message).toBe(`the option ${name} is not ${why}`);
+      expect(message).toBe(why);
     }
+    // Nothing was registered by any of them.
+    on.client.send(REQUEST, idOf(51), 1, 1, ECHO, null);
+    expect(await on.client.next()).toEqual([EVICTION, idOf(51), 1, 'no_session']);
   });
 
   it('takes options that say nothing, and a ttl_ms in any form', async () => {

@@ -28,6 +28,8 @@ function memoryOf(replyBytesMax: number): ShardMemory {
       shards: 1,
       sessionsMax: SESSIONS,
       dataBytesMax: 64,
+      ratePerSecond: 0,
+      rateBurst: 0,
       replyBytesMax,
       bodyBytesMax: 64,
       ttlDefaultMs: 3_600_000,

@@ -1,0 +1,260 @@
+/**
+ * What an operator asks of an engine: counts, lists of sessions, the end of one, a sweep. None of
+ * it touches a session. Lists are read under the owner word, a bounded number of rows at a time,
+ * so that requests go on in between.
+ */
+import { CLIENT_ID_BYTES, type ClientId, clientIdBytes } from '../core/client-id.ts';
+import { Reason } from '../core/codes.ts';
+import { InvalidOptionError, integerOption, SessileError } from '../core/errors.ts';
+import { Counter, Header, Row } from '../core/layout.ts';
+import { CloseFlag, Kind, Message } from '../core/message.ts';
+import { AnswerKind } from './answer.ts';
+import { ask } from './inquiry.ts';
+import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, LIST_ROWS_MAX } from './limits.ts';
+import type { Router } from './router.ts';
+import { entryOf, type ListFilter, type SessionEntry, slotsUsed } from './session-listing.ts';
+import type { ShardPort } from './shard-port.ts';
+
+export type { SessionEntry } from './session-listing.ts';
+
+export interface ListQuery {
+  /** Entries at most: 1 to 10 000. Default 100. */
+  readonly limit?: number;
+  /** Where an earlier page ended. */
+  readonly cursor?: string | null;
+  /** The id begins with these hexadecimal digits. */
+  readonly prefix?: string;
+  /** Registered at least so long ago, in milliseconds. */
+  readonly ageMsMin?: number;
+  /** Idle for at least so long, in milliseconds. */
+  readonly idleMsMin?: number;
+}
+
+export interface SessionPage {
+  readonly sessions: readonly SessionEntry[];
+  /** Where the next page begins; null after the last. */
+  readonly cursor: string | null;
+}
+
+export interface SessionDetails extends SessionEntry {
+  readonly rate: { readonly perSecond: number; readonly burst: number } | null;
+  readonly capabilities: readonly string[];
+}
+
+/** Counts since the start, over all shards, and what is live now. */
+export interface EngineStats {
+  readonly sessions: number;
+  readonly sessionsMax: number;
+  readonly shards: number;
+  readonly executing: number;
+  readonly commits: number;
+  readonly registered: number;
+  readonly resumed: number;
+  readonly requests: number;
+  readonly calls: number;
+  readonly replays: number;
+  readonly errors: number;
+  readonly evicted: number;
+  readonly expired: number;
+  readonly closed: number;
+  readonly disconnected: number;
+  readonly removed: number;
+  /** How long ago the shard that is furthest behind last looked for expired sessions. */
+  readonly sweepLagMs: number;
+}
+
+const ANY: ListFilter = { prefix: '', ageMsMin: 0, idleMsMin: 0 };
+
+export class Operator {
+  readonly #router: Router;
+  readonly #capabilities: readonly string[];
+
+  constructor(router: Router, capabilities: readonly string[]) {
+    this.#router = router;
+    this.#capabilities = capabilities;
+  }
+
+  stats(): EngineStats {
+    const { ports, ledger, clock } = this.#router;
+    clock.read();
+    const sum = (read: (port: ShardPort) => number): number =>
+      ports.reduce((total, port) => total + read(port), 0);
+    const count = (counter: number): number =>
+      sum(({ table }) => table.arena.floats[Header.COUNTERS / 2 + counter]);
+    const ended = (reason: Reason): number => count(Counter.ENDED + reason);
+    const now = clock.cell[0];
+    const lags = ports.map(({ table }) => now - table.arena.floats[Header.WHEEL_TIME / 2]);
+    const base = ports[0].commitsBefore;
+    return {
+      sessions: ledger.sessions(),
+      sessionsMax: ledger.sessionsMax,
+      shards: ports.length,
+      executing: sum((port) => port.pinned),
+      commits: sum(({ table }) => table.arena.floats[Header.COMMITS / 2] - base),
+      registered: count(Counter.REGISTERED),
+      resumed: count(Counter.RESUMED),
+      requests: count(Counter.REQUESTS),
+      calls: count(Counter.CALLS),
+      replays: count(Counter.REPLAYS),
+      errors: count(Counter.ERRORS),
+      evicted: ended(Reason.EVICTED),
+      expired: ended(Reason.EXPIRED),
+      closed: ended(Reason.CLOSED),
+      disconnected: ended(Reason.DISCONNECTED),
+      removed: ended(Reason.REMOVED),
+      sweepLagMs: Math.max(0, Math.floor(Math.max(...lags))),
+    };
+  }
+
+  /**
+   * One page of sessions. A session that lives from the first page to the last is listed exactly
+   * once, whatever comes and goes meanwhile, because it keeps its slot. Rejects with
+   * `InvalidOptionError`.
+   */
+  async list(query: ListQuery = {}): Promise<SessionPage> {
+    const { ports } = this.#router;
+    const limit = integerOption('limit', query.limit ?? LIST_LIMIT_DEFAULT, 1, LIST_LIMIT_MAX);
+    const filter = filterOf(query);
+    const at = cursorOf(query.cursor ?? null, ports.length);
+    const sessions: SessionEntry[] = [];
+    let { shard, slot } = at;
+    while (shard < ports.length) {
+      slot = await this.#read(ports[shard], (port) =>
+        collect(port, slot, limit - sessions.length, filter, sessions),
+      );
+      if (slot >= slotsUsed(ports[shard].table)) {
+        shard += 1;
+        slot = 0;
+      }
+      const isDone = sessions.length === limit && shard < ports.length;
+      if (isDone) return { sessions, cursor: `${shard}.${slot}` };
+    }
+    return { sessions, cursor: null };
+  }
+
+  /** A session, or null when there is no live one. */
+  inspect(id: ClientId): Promise<SessionDetails | null> {
+    const m = messageFor(id);
+    const port = this.#router.portOf(m);
+    return this.#read(port, ({ table }) => {
+      const slot = table.index.find(m.hash, m.id0, m.id1, m.id2, m.id3);
+      const entry = slot < 0 ? undefined : entryOf(table, slot, ANY);
+      if (entry === undefined) return null;
+      const { words } = table.arena;
+      const row = table.rowOf(slot);
+      const perSecond = words[row + Row.RATE_PER_SECOND];
+      const bits = words[row + Row.CAPABILITIES];
+      return {
+        ...entry,
+        rate: perSecond === 0 ? null : { perSecond, burst: words[row + Row.RATE_BURST] },
+        capabilities: this.#capabilities.filter((_, index) => (bits & (1 << index)) !== 0),
+      };
+    });
+  }
+
+  /**
+   * Ends a session, whose client is told. False when there is no live one. Rejects with
+   * `request_in_flight` while it executes.
+   */
+  async remove(id: ClientId): Promise<boolean> {
+    const m = messageFor(id);
+    m.kind = Kind.CLOSE;
+    m.flags = CloseFlag.REMOVED;
+    const told = await ask(this.#router, m);
+    if (told === undefined) throw busy();
+    if (told.kind === AnswerKind.EVICTION) return told.code === Reason.REMOVED;
+    throw new SessileError('request_in_flight', 'the session executes a request; try again', {
+      id,
+    });
+  }
+
+  /** Ends all sessions that have expired by now. Resolves with how many. */
+  async sweep(): Promise<number> {
+    let ended = 0;
+    for (let shard = 0; shard < this.#router.ports.length; shard++) {
+      // Each step ends a bounded number, and expired sessions are never more than sessions.
+      for (let hasMore = true; hasMore; ) {
+        const m = new Message();
+        m.kind = Kind.SWEEP;
+        const told = await ask(this.#router, m, shard);
+        if (told === undefined) throw busy();
+        ended += told.value;
+        hasMore = told.again;
+      }
+    }
+    return ended;
+  }
+
+  /** Runs a short look at a shard's memory as its owner, as soon as nobody else owns it. */
+  async #read<T>(port: ShardPort, look: (port: ShardPort) => T): Promise<T> {
+    for (;;) {
+      if (!this.#router.inBatch && port.tryOwn()) break;
+      await new Promise(setImmediate);
+    }
+    try {
+      this.#router.clock.read();
+      return look(port);
+    } finally {
+      port.disown();
+    }
+  }
+}
+
+/** Adds entries from a slot on; returns the slot after the last that was looked at. */
+function collect(
+  port: ShardPort,
+  from: number,
+  room: number,
+  filter: ListFilter,
+  into: SessionEntry[],
+): number {
+  const { table } = port;
+  const end = Math.min(slotsUsed(table), from + LIST_ROWS_MAX);
+  const full = into.length + room;
+  let slot = from;
+  for (; slot < end && into.length < full; slot++) {
+    const entry = entryOf(table, slot, filter);
+    if (entry !== undefined) into.push(entry);
+  }
+  return slot;
+}
+
+function filterOf(query: ListQuery): ListFilter {
+  const { prefix = '', ageMsMin = 0, idleMsMin = 0 } = query;
+  if (
+    typeof prefix !== 'string' ||
+    !/^[0-9a-fA-F]*$/.test(prefix) ||
+    prefix.length > 2 * CLIENT_ID_BYTES
+  ) {
+    throw new InvalidOptionError('prefix', prefix, 'up to 32 hexadecimal digits');
+  }
+  return {
+    prefix: prefix.toLowerCase(),
+    ageMsMin: integerOption('ageMsMin', ageMsMin, 0, Number.MAX_SAFE_INTEGER),
+    idleMsMin: integerOption('idleMsMin', idleMsMin, 0, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+function cursorOf(cursor: string | null, shards: number): { shard: number; slot: number } {
+  if (cursor === null) return { shard: 0, slot: 0 };
+  const match = typeof cursor === 'string' ? /^(\d{1,3})\.(\d{1,10})$/.exec(cursor) : null;
+  if (match !== null && Number(match[1]) < shards) {
+    return { shard: Number(match[1]), slot: Number(match[2]) };
+  }
+  throw new InvalidOptionError('cursor', cursor, 'null, or the cursor of an earlier page');
+}
+
+function messageFor(id: ClientId): Message {
+  const bytes = new Uint8Array(clientIdBytes(id));
+  const words = new Int32Array(bytes.buffer);
+  const m = new Message();
+  m.id0 = words[0];
+  m.id1 = words[1];
+  m.id2 = words[2];
+  m.id3 = words[3];
+  return m;
+}
+
+function busy(): SessileError {
+  return new SessileError('server_busy', 'too many messages are under way; try again');
+}
