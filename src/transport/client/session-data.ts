@@ -31,11 +31,11 @@ const ATTEMPTS_MAX = 1000;
 const ATTEMPTS = 32;
 
 /**
- * Waits in ms before another attempt of an update. At the longest a hundred writers in a loop are
- * spread out so far that most of them meet nobody.
+ * Waits in ms before another attempt of an update. They double, so that writers spread out until
+ * most of them meet nobody: a hundred whose attempts take 10 ms each need about a second for that.
  */
 const RETRY_MIN_MS = 1;
-const RETRY_MAX_MS = 64;
+const RETRY_MAX_MS = 1000;
 
 /**
  * A session's data. Each method is one request or call, and rejects as that does; a result that is
