@@ -23,14 +23,30 @@ export { type RunningServer, type ServeOptions, serve } from './serve.ts';
 export type { ServiceContext } from './services/context.ts';
 export type { Operation, Service, SessionIdentity } from './services/service.ts';
 export { sessionData } from './services/session-data.ts';
+export type {
+  SessionDetails,
+  SessionEntry,
+  SessionInfo,
+  SessionPage,
+  Versioned,
+} from './transport/client/answers.ts';
 export { type Connection, connect } from './transport/client/connection.ts';
 export {
+  ConflictError,
   ConnectionClosedError,
   ProtocolError,
   QueueFullError,
   RequestTimeoutError,
+  TooManyConflictsError,
 } from './transport/client/errors.ts';
-export type { ConnectOptions, RequestOptions, SessionOptions } from './transport/client/options.ts';
+export type { SessionFilter } from './transport/client/operator.ts';
+export type {
+  ConnectOptions,
+  Rate,
+  RequestOptions,
+  SessionOptions,
+} from './transport/client/options.ts';
 export type { Session } from './transport/client/session.ts';
 export type { SessionState } from './transport/client/session-core.ts';
+export type { BatchItem, SessionData, UpdateOptions } from './transport/client/session-data.ts';
 export { VERSION } from './version.ts';

@@ -101,6 +101,22 @@ describe.each(['direct', 'worker'])('a connection cut between request and reply,
   });
 });
 
+test('a session’s data is the same through its session and through its id', async () => {
+  const server = await start();
+  const session = await (await client(server.port)).session();
+  const data = (await client(server.port)).data(session.id);
+  expect(await data.get()).toEqual({ version: 0, data: {} });
+  expect(await session.put({ cart: ['book'] })).toBe(1);
+  expect(await data.get()).toEqual({ version: 1, data: { cart: ['book'] } });
+  expect(await data.put(new Map([['n', 1]]))).toBe(2);
+  expect(await session.get<{ n: number }>()).toEqual({ version: 2, data: { n: 1 } });
+  expect(await data.echo(['x'])).toEqual(['x']);
+  // Calls take no request numbers.
+  expect(session.lastRequest).toBe(2);
+  await session.close();
+  await expect(data.get()).rejects.toMatchObject({ code: 'no_session' });
+});
+
 test('a client whose session was evicted is told at once and its next request fails', async () => {
   const server = await start(['--sessions-max', '1']);
   const connection = await client(server.port);

@@ -95,6 +95,47 @@ describe('the end of a session', () => {
     expect(peer.count(REQUEST)).toBe(3);
   });
 
+  test('a session of scope connection is not registered again after a reconnect', async () => {
+    const session = await connection.session({ id: ID, scope: 'connection' });
+    peer.socket.destroy();
+    await inState(connection, 'reconnecting');
+    await inState(connection, 'connected');
+    expect(session.cause).toMatchObject({ name: 'SessionEvictedError', reason: 'disconnected' });
+    expect(await errorOf(session.request('echo', 1))).toMatchObject({ reason: 'disconnected' });
+    await session.close();
+    await connection.ping();
+    expect([REGISTER, REQUEST, CLOSE].map((kind) => peer.count(kind))).toEqual([1, 0, 0]);
+    // Its id is free, for a session that is another one.
+    const next = await connection.session({ id: ID, scope: 'connection' });
+    expect(next).toMatchObject({ state: 'active', session: 8 });
+    expect(session.state).toBe('evicted');
+  });
+
+  test('an unanswered register of scope connection goes on after a reconnect', async () => {
+    peer.automatic.register = false;
+    const registering = connection.session({ scope: 'connection' });
+    const first = await peer.next(REGISTER);
+    first.socket.destroy();
+    const second = await peer.next(REGISTER);
+    expect(second.bytes).toEqual(first.bytes);
+    // The end of the session that the lost connection began says nothing about this one.
+    second.socket.evict(second.fields[0], 6, 'disconnected');
+    second.socket.registered(second, 7);
+    expect(await registering).toMatchObject({ state: 'active', session: 7 });
+  });
+
+  test('a request of a session that ended with its connection is answered with that', async () => {
+    // Resumed without its scope: only the server knows that it was bound to its connection.
+    const session = await connection.session({ id: ID });
+    const request = errorOf(session.request('echo', 1));
+    (await peer.next(REQUEST)).socket.destroy();
+    const again = await peer.next(REQUEST);
+    again.socket.evict(again.fields[0], 7, 'disconnected');
+    expect(await request).toMatchObject({ name: 'SessionEvictedError', reason: 'disconnected' });
+    expect(session.state).toBe('evicted');
+    expect(peer.count(REGISTER)).toBe(1);
+  });
+
   test('when the server refuses the connection for good its sessions fail', async () => {
     const session = await connection.session();
     const request = errorOf(session.request('echo', 1));

@@ -46,6 +46,26 @@ describe('registering', () => {
     });
   });
 
+  test('a Map is as good as an object for its data', async () => {
+    await connection.session({ data: new Map([['a', [1]]]) });
+    expect((await peer.next(REGISTER)).fields[1]).toEqual({ data: { a: [1] } });
+  });
+
+  test('it has the rate and the capabilities that the server granted', async () => {
+    peer.automatic.register = false;
+    const registering = connection.session({ rate: { perSecond: 50, burst: 9 } });
+    const { fields, socket } = await peer.next(REGISTER);
+    const granted = { resumed: false, ttl_ms: 1, rate: [10, 5], capabilities: ['push', 'admin'] };
+    socket.send(17, fields[0], 7, 0, granted);
+    const session = await registering;
+    expect(session.rate).toEqual({ perSecond: 10, burst: 5 });
+    expect(session.capabilities).toEqual(['push', 'admin']);
+    const plain = connection.session();
+    const register = await peer.next(REGISTER);
+    register.socket.registered(register, 8);
+    expect(await plain).toMatchObject({ rate: null, capabilities: [] });
+  });
+
   test.each([
     [{ id: 'zz' }, 'id'],
     [{ id: '0'.repeat(32) }, 'id'],
@@ -53,9 +73,19 @@ describe('registering', () => {
     [{ ttlMs: 2 ** 32 - 1 }, 'ttlMs'],
     [{ rate: { perSecond: 0, burst: 1 } }, 'rate.perSecond'],
     [{ rate: { perSecond: 1, burst: 1.5 } }, 'rate.burst'],
+    [{ rate: { perSecond: 100_001, burst: 1 } }, 'rate.perSecond'],
+    [{ rate: { perSecond: 1, burst: 1_000_001 } }, 'rate.burst'],
+    [{ rate: null as never }, 'rate'],
+    [{ rate: [10, 20] as never }, 'rate.perSecond'],
     [{ scope: 'process' as 'connection' }, 'scope'],
     [{ capabilities: [1] as unknown as string[] }, 'capabilities'],
+    [{ capabilities: 'push' as never }, 'capabilities'],
+    [{ capabilities: ['push', ''] }, 'capabilities'],
     [{ data: { f: () => 1 } }, 'data'],
+    [{ data: [1] }, 'data'],
+    [{ data: 'text' as never }, 'data'],
+    [{ data: null as never }, 'data'],
+    [{ data: Uint8Array.of(0x80) }, 'data'],
     [{ timeoutMs: -1 }, 'timeoutMs'],
   ])('the options %j are refused because of %s', async (options, option) => {
     expect(await errorOf(connection.session(options))).toMatchObject({

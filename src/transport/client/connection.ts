@@ -6,15 +6,19 @@ import type { ClientId } from '../../core/client-id.ts';
 import type { SessileError } from '../../core/errors.ts';
 import { InvalidOptionError } from '../../core/errors.ts';
 import type { RefusedError } from '../../core/session-errors.ts';
+import type { SessionDetails, SessionEntry, SessionPage } from './answers.ts';
 import { limitedBody, operationNumber } from './checks.ts';
 import type { ConnectionState } from './dialer.ts';
 import { ConnectionClosedError } from './errors.ts';
 import { Identity } from './frames.ts';
 import { Hub } from './hub.ts';
+import type { SessionFilter } from './operator.ts';
+import { Operator } from './operator.ts';
 import type { ConnectOptions, RequestOptions, SessionOptions } from './options.ts';
 import { resolveSettings } from './options.ts';
 import { Session } from './session.ts';
 import { SessionCore } from './session-core.ts';
+import { SessionData } from './session-data.ts';
 import type { Welcome } from './welcome.ts';
 
 /** A server-level operation's name has at most this many bytes. */
@@ -45,11 +49,15 @@ export async function connect(options: ConnectOptions = {}): Promise<Connection>
 /** One connection, which carries any number of sessions. */
 export class Connection extends EventEmitter<ConnectionEvents> {
   readonly #hub: Hub;
+  readonly #operator: Operator;
 
   /** @internal Connections are made by `connect`. */
   constructor(hub: Hub) {
     super();
     this.#hub = hub;
+    this.#operator = new Operator((operation, body, options) =>
+      this.call(null, operation, body, options),
+    );
     hub.events = {
       state: (state, cause) => this.emit('state', state, cause),
       refused: (error) => this.emit('refused', error),
@@ -111,6 +119,54 @@ export class Connection extends EventEmitter<ConnectionEvents> {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * The data of a session that may have been registered anywhere: the operations of the built-in
+   * service as calls on the live session of this id. Throws `InvalidOptionError` if it is no id.
+   */
+  data(id: ClientId): SessionData {
+    // As text it stays what it is now, whatever becomes of the caller's bytes.
+    const { text } = new Identity(id);
+    return new SessionData(this.#hub, (operation, body, options) =>
+      this.call(text, operation, body, options),
+    );
+  }
+
+  /** The server's figures, under the names that it gives them, in camelCase. */
+  stats(options: RequestOptions = {}): Promise<Record<string, unknown>> {
+    return this.#operator.stats(options);
+  }
+
+  /** One page of the live sessions. */
+  list(filter: SessionFilter = {}, options: RequestOptions = {}): Promise<SessionPage> {
+    return this.#operator.list(filter, options);
+  }
+
+  /**
+   * All live sessions, page by page as they are asked for; `limit` is the size of a page. A
+   * session that begins or ends meanwhile may be in it or not.
+   */
+  sessions(
+    filter: SessionFilter = {},
+    options: RequestOptions = {},
+  ): AsyncGenerator<SessionEntry, void, undefined> {
+    return this.#operator.sessions(filter, options);
+  }
+
+  /** One session as the server sees it; null if no session of this id is live. */
+  inspect(id: ClientId, options: RequestOptions = {}): Promise<SessionDetails | null> {
+    return this.#operator.inspect(id, options);
+  }
+
+  /** Ends a session; its client is told `removed`. False if no session of this id was live. */
+  remove(id: ClientId, options: RequestOptions = {}): Promise<boolean> {
+    return this.#operator.remove(id, options);
+  }
+
+  /** Reclaims the places of expired sessions. Resolves with how many there were. */
+  sweep(options: RequestOptions = {}): Promise<number> {
+    return this.#operator.sweep(options);
   }
 
   /**

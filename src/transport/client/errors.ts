@@ -4,7 +4,7 @@
  * classes as in the embedded engine.
  */
 import { SessileError } from '../../core/errors.ts';
-import { RateLimitedError, RefusedError } from '../../core/session-errors.ts';
+import { RateLimitedError, RefusedError, ReplyStatusError } from '../../core/session-errors.ts';
 
 /**
  * No answer within the time given. With `sent` true the outcome is unknown: the request may be
@@ -57,6 +57,33 @@ export class QueueFullError extends SessileError {
   constructor(readonly limit: number) {
     super('queue_full', `${limit} are waiting already; wait for answers or raise queueMax`, {
       limit,
+    });
+  }
+}
+
+/** `putIf` found another version than the one it was given. Nothing was changed. */
+export class ConflictError extends ReplyStatusError {
+  /** @param version the version that the data has now */
+  constructor(readonly version: number) {
+    super('conflict', version);
+    // The class above fixes the type of its name, not the name.
+    (this as { name: string }).name = 'ConflictError';
+    this.message = `the data has version ${version} by now; read it again`;
+  }
+}
+
+/** `update` met another writer in each of its attempts. Nothing was changed. */
+export class TooManyConflictsError extends SessileError {
+  override readonly name = 'TooManyConflictsError';
+
+  /** @param version the version that the data had at the last attempt */
+  constructor(
+    readonly attempts: number,
+    readonly version: number,
+  ) {
+    super('too_many_conflicts', `other writers came first in each of ${attempts} attempts`, {
+      attempts,
+      version,
     });
   }
 }

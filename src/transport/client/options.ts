@@ -4,13 +4,12 @@
  */
 import type { ClientId } from '../../core/client-id.ts';
 import { InvalidOptionError, integerOption } from '../../core/errors.ts';
-import { TTL_MS_MAX } from '../../core/limits.ts';
+import { RATE_BURST_MAX, RATE_PER_SECOND_MAX, TTL_MS_MAX } from '../../core/limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../protocol.ts';
 
 /** The longest that Node's timers can wait. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const QUEUE_MAX = 2 ** 20;
-const RATE_MAX = 2 ** 32 - 1;
 /** The server refuses a hello with a longer name or token as malformed. */
 const TEXT_BYTES_MAX = 1024;
 
@@ -59,20 +58,29 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** At most `perSecond` requests a second on average, and at most `burst` of them at once. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+
 /** Options of `connection.session`. */
 export interface SessionOptions extends RequestOptions {
   /** The client id to register; 16 random bytes if not given. */
   readonly id?: ClientId | undefined;
   /** Idle time in ms until the session expires, null for never; the server's if not given. */
   readonly ttlMs?: number | null | undefined;
-  /** `connection` ends the session together with its connection. */
+  /**
+   * `connection` ends the session together with its connection. A reconnect does not bring it back:
+   * it is over, with a `SessionEvictedError` whose reason is `disconnected`.
+   */
   readonly scope?: 'connection' | undefined;
-  /** At most `perSecond` requests a second on average and `burst` at once. */
-  readonly rate?: { readonly perSecond: number; readonly burst: number } | undefined;
+  /** The session's own rate limit; the server's if not given. */
+  readonly rate?: Rate | undefined;
   /** What the session asks to be allowed, by the server's names. */
   readonly capabilities?: readonly string[] | undefined;
-  /** The session's first data, if it is new. */
-  readonly data?: unknown;
+  /** The first data of a session that is new: an object or a Map. */
+  readonly data?: object | undefined;
 }
 
 /** Checks the options of `connect`. */
@@ -107,30 +115,55 @@ export function timeoutOption(name: string, value: unknown, fallback: number): n
   return integerOption(name, value ?? fallback, 1, TIMER_MS_MAX);
 }
 
+/** Checks an idle time in ms; null is never. */
+export function ttlOption(value: unknown): number | null {
+  return value === null ? null : integerOption('ttlMs', value, 1, TTL_MS_MAX);
+}
+
+/** Checks that a value is one which msgpack carries as a map. */
+export function mapOption(name: string, value: unknown): object {
+  const isObject = typeof value === 'object' && value !== null;
+  // What is no map and cannot be carried at all is refused where it is encoded.
+  const isElse =
+    Array.isArray(value) ||
+    ArrayBuffer.isView(value) ||
+    value instanceof ArrayBuffer ||
+    value instanceof Date ||
+    value instanceof Set;
+  if (isObject && !isElse) return value;
+  throw new InvalidOptionError(name, value, 'an object or a Map');
+}
+
 /** The options map of a register frame, under its names on the wire. */
 export function registerFields(options: SessionOptions): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
-  const { ttlMs, rate, scope, capabilities } = options;
-  if (ttlMs === null) fields.ttl_ms = null;
-  else if (ttlMs !== undefined) fields.ttl_ms = integerOption('ttlMs', ttlMs, 1, TTL_MS_MAX);
-  if (rate !== undefined) {
-    fields.rate = [
-      integerOption('rate.perSecond', rate.perSecond, 1, RATE_MAX),
-      integerOption('rate.burst', rate.burst, 1, RATE_MAX),
-    ];
-  }
+  const { ttlMs, rate, scope, capabilities, data } = options;
+  if (ttlMs !== undefined) fields.ttl_ms = ttlOption(ttlMs);
+  if (rate !== undefined) fields.rate = rateField(rate);
   if (scope !== undefined) {
     if (scope !== 'connection') throw new InvalidOptionError('scope', scope, "'connection'");
     fields.scope = scope;
   }
   if (capabilities !== undefined) {
-    if (!Array.isArray(capabilities) || capabilities.some((name) => typeof name !== 'string')) {
+    const isName = (name: unknown) => typeof name === 'string' && name !== '';
+    if (!Array.isArray(capabilities) || !capabilities.every(isName)) {
       throw new InvalidOptionError('capabilities', capabilities, 'an array of names');
     }
     fields.capabilities = capabilities;
   }
-  if (options.data !== undefined) fields.data = options.data;
+  if (data !== undefined) fields.data = mapOption('data', data);
   return fields;
+}
+
+function rateField(rate: unknown): [perSecond: number, burst: number] {
+  if (typeof rate !== 'object' || rate === null) {
+    throw new InvalidOptionError('rate', rate, 'an object with perSecond and burst');
+  }
+  const { perSecond, burst } = rate as Partial<Rate>;
+  return [
+    integerOption('rate.perSecond', perSecond, 1, RATE_PER_SECOND_MAX),
+    integerOption('rate.burst', burst, 1, RATE_BURST_MAX),
+  ];
 }
 
 function textOption(name: string, value: unknown): string | undefined {

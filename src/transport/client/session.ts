@@ -1,12 +1,16 @@
 /**
- * A session as its user sees it. What drives it is in `SessionCore`; helpers for particular
- * operations belong here and need nothing but `request`.
+ * A session as its user sees it. What drives it is in `SessionCore`; the operations on its data are
+ * in `SessionData` and need nothing but `request`.
  */
 import { EventEmitter } from 'node:events';
 import type { SessileError } from '../../core/errors.ts';
+import type { SessionInfo, Versioned } from './answers.ts';
+import { namesOf, rateOf } from './answers.ts';
 import { limitedBody, operationNumber } from './checks.ts';
-import type { RequestOptions } from './options.ts';
+import type { Rate, RequestOptions } from './options.ts';
 import type { SessionCore, SessionState } from './session-core.ts';
+import type { BatchItem, UpdateOptions } from './session-data.ts';
+import { SessionData } from './session-data.ts';
 
 export interface SessionEvents {
   /** The state has changed, with the error that ended the session if it has ended. */
@@ -15,15 +19,21 @@ export interface SessionEvents {
 
 /**
  * A session on the server, made by `connection.session()`. Each request is executed at most once,
- * in the order in which `request` was called, over as many reconnects as it takes.
+ * in the order in which `request` was called, over as many reconnects as it takes. The operations
+ * of the built-in service are requests too; what they do stands at `SessionData`.
  */
-export class Session extends EventEmitter<SessionEvents> {
+export class Session
+  extends EventEmitter<SessionEvents>
+  implements Pick<SessionData, keyof SessionData>
+{
   readonly #core: SessionCore;
+  readonly #data: SessionData;
 
   /** @internal Sessions are made by `connection.session()`. */
   constructor(core: SessionCore) {
     super();
     this.#core = core;
+    this.#data = new SessionData(core.hub, this.request.bind(this));
     core.changed = (state, cause) => this.emit('state', state, cause);
   }
 
@@ -47,10 +57,20 @@ export class Session extends EventEmitter<SessionEvents> {
     return this.#core.granted.resumed === true;
   }
 
-  /** The TTL in ms that the server granted; null for never. */
+  /** The TTL in ms that the server granted at the register; null for never. */
   get ttlMs(): number | null {
     const ttl = this.#core.granted.ttl_ms;
     return typeof ttl === 'number' ? ttl : null;
+  }
+
+  /** The rate limit that the server granted; null for none. */
+  get rate(): Rate | null {
+    return rateOf(this.#core.granted.rate);
+  }
+
+  /** The names of what the server allows this session. */
+  get capabilities(): string[] {
+    return namesOf(this.#core.granted.capabilities);
   }
 
   /** The register's answer as the server gave it: `ttl_ms`, `rate`, `capabilities` … */
@@ -103,6 +123,59 @@ export class Session extends EventEmitter<SessionEvents> {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  get<T extends object = Record<string, unknown>>(options?: RequestOptions): Promise<Versioned<T>> {
+    return this.#data.get<T>(options);
+  }
+
+  peek<T extends object = Record<string, unknown>>(
+    options?: RequestOptions,
+  ): Promise<Versioned<T>> {
+    return this.#data.peek<T>(options);
+  }
+
+  put(data: object, options?: RequestOptions): Promise<number> {
+    return this.#data.put(data, options);
+  }
+
+  putIf(version: number, data: object, options?: RequestOptions): Promise<number> {
+    return this.#data.putIf(version, data, options);
+  }
+
+  merge(data: object, options?: RequestOptions): Promise<number> {
+    return this.#data.merge(data, options);
+  }
+
+  increment(field: string, delta?: number, options?: RequestOptions): Promise<number> {
+    return this.#data.increment(field, delta, options);
+  }
+
+  info(options?: RequestOptions): Promise<SessionInfo> {
+    return this.#data.info(options);
+  }
+
+  touch(options?: RequestOptions): Promise<void> {
+    return this.#data.touch(options);
+  }
+
+  setTtl(ttlMs: number | null, options?: RequestOptions): Promise<void> {
+    return this.#data.setTtl(ttlMs, options);
+  }
+
+  batch(items: readonly BatchItem[], options?: RequestOptions): Promise<unknown[]> {
+    return this.#data.batch(items, options);
+  }
+
+  echo(value: unknown, options?: RequestOptions): Promise<unknown> {
+    return this.#data.echo(value, options);
+  }
+
+  update<T extends object = Record<string, unknown>>(
+    change: (data: T, version: number) => T | Promise<T>,
+    options?: UpdateOptions,
+  ): Promise<Versioned<T>> {
+    return this.#data.update<T>(change, options);
   }
 
   /**
