@@ -78,6 +78,8 @@ export class ServiceContext implements SessionIdentity {
   sequenced = false;
   /** The request number; 0 for a call. */
   request = 0;
+  /** The last request number that was committed on the session; 0 = none. */
+  lastRequest = 0;
   session = 0;
   id0 = 0;
   id1 = 0;
