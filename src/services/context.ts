@@ -78,7 +78,7 @@ export class ServiceContext implements SessionIdentity {
   sequenced = false;
   /** The request number; 0 for a call. */
   request = 0;
-  /** The request that was committed last. */
+  /** The last request number that was committed on the session; 0 = none. */
   lastRequest = 0;
   session = 0;
   id0 = 0;

@@ -9,6 +9,9 @@ import { encodeValue } from './values.ts';
 
 const NO_MEMORY = new ArrayBuffer(0);
 
+/** Where a float is taken apart into bytes. */
+const float = new DataView(new ArrayBuffer(8));
+
 export class ValueWriter {
   words: Int32Array = new Int32Array(NO_MEMORY);
   bytes: Uint8Array = new Uint8Array(NO_MEMORY);
@@ -87,14 +90,16 @@ export class ValueWriter {
     this.#byte(0xc0);
   }
 
-  /** An array header for fewer than 16 elements, which are to follow. */
+  /** An array header in the shortest form; its elements are to follow. */
   array(elements: number): void {
-    this.#byte(0x90 | elements);
+    if (elements <= 0x0f) return this.#byte(0x90 | elements);
+    this.#header(0xdc, elements);
   }
 
-  /** A map header for fewer than 16 entries, which are to follow. */
+  /** A map header in the shortest form; its entries, each a key and a value, are to follow. */
   map(entries: number): void {
-    this.#byte(0x80 | entries);
+    if (entries <= 0x0f) return this.#byte(0x80 | entries);
+    this.#header(0xde, entries);
   }
 
   /** A non-negative safe integer, in the shortest form. */
@@ -115,6 +120,43 @@ export class ValueWriter {
     this.#byte(0xcf);
     this.#bigEndian(Math.floor(value / 0x100000000), 4);
     this.#bigEndian(value >>> 0, 4);
+  }
+
+  /** A safe integer, in the shortest form. */
+  int(value: number): void {
+    if (value >= -0x20) return value < 0 ? this.#byte(value & 0xff) : this.uint(value);
+    if (value >= -0x80) {
+      this.#byte(0xd0);
+      return this.#byte(value & 0xff);
+    }
+    if (value >= -0x8000) {
+      this.#byte(0xd1);
+      return this.#bigEndian(value, 2);
+    }
+    if (value >= -0x80000000) {
+      this.#byte(0xd2);
+      return this.#bigEndian(value, 4);
+    }
+    this.#byte(0xd3);
+    this.#bigEndian(Math.floor(value / 0x100000000), 4);
+    this.#bigEndian(value >>> 0, 4);
+  }
+
+  /** A number as float64, also one that is whole. */
+  float(value: number): void {
+    float.setFloat64(0, value);
+    this.#byte(0xcb);
+    for (let i = 0; i < 8; i++) this.#byte(float.getUint8(i));
+  }
+
+  /** The header of a container too long for a short one: a count of 2 bytes or of 4. */
+  #header(wide: number, count: number): void {
+    if (count <= 0xffff) {
+      this.#byte(wide);
+      return this.#bigEndian(count, 2);
+    }
+    this.#byte(wide + 1);
+    this.#bigEndian(count, 4);
   }
 
   #bigEndian(value: number, count: number): void {
