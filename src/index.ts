@@ -16,7 +16,13 @@ export {
 export { attach } from './embedding/attach.ts';
 export type { EngineOptions } from './embedding/options.ts';
 export type { Begun } from './embedding/two-phase.ts';
-export type { EngineTicket, Registered, RegisterOptions, Reply } from './embedding/types.ts';
+export type {
+  EngineTicket,
+  RateLimit,
+  Registered,
+  RegisterOptions,
+  Reply,
+} from './embedding/types.ts';
 export type { EngineView } from './embedding/view.ts';
 export { Engine } from './engine.ts';
 export { type RunningServer, type ServeOptions, serve } from './serve.ts';

@@ -126,3 +126,67 @@ test('a client whose session was evicted is told at once and its next request fa
   expect(await evicted).toBe('evicted');
   await expect(session.request('get')).rejects.toBeInstanceOf(SessionEvictedError);
 });
+
+test('every method of a session’s data does what it says, on a real server', async () => {
+  const server = await start();
+  const connection = await client(server.port);
+  const session = await connection.session({
+    ttlMs: 60_000,
+    rate: { perSecond: 1000, burst: 500 },
+    data: { cart: [], visits: 1 },
+  });
+  expect(session.rate).toEqual({ perSecond: 1000, burst: 500 });
+  expect(await session.get()).toEqual({ version: 1, data: { cart: [], visits: 1 } });
+  expect(await session.merge({ cart: null, theme: 'dark' })).toBe(2);
+  expect(await session.increment('visits')).toBe(2);
+  expect(await session.increment('score', 2.5)).toBe(2.5);
+  await expect(session.putIf(1, {})).rejects.toMatchObject({ version: 4 });
+  expect(await session.putIf(4, { n: 1 })).toBe(5);
+  const batch = [
+    ['merge', { m: 2 }],
+    ['increment', ['n', 4]],
+    ['get', null],
+  ] as const;
+  expect(await session.batch(batch)).toEqual([6, 5, [6, { n: 5, m: 2 }]]);
+  await session.setTtl(null);
+  await session.touch();
+  expect(await session.info()).toMatchObject({
+    ttlMs: null,
+    expiresInMs: null,
+    version: 6,
+    session: session.session,
+  });
+  expect((await session.peek()).data).toEqual({ n: 5, m: 2 });
+  expect(await connection.inspect(session.id)).toMatchObject({
+    version: 6,
+    rate: { perSecond: 1000, burst: 500 },
+  });
+  expect((await connection.list({ prefix: session.id.slice(0, 8) })).sessions).toHaveLength(1);
+  expect(await connection.stats()).toMatchObject({ sessions: 1, registered: 1 });
+  expect(await connection.sweep()).toBe(0);
+  expect(await connection.remove(session.id)).toBe(true);
+  await expect(session.get()).rejects.toMatchObject({ reason: 'removed' });
+});
+
+test('100 updates at once over 10 connections lose none', async () => {
+  const server = await start();
+  const { id } = await (await client(server.port)).session();
+  const clients = await Promise.all(Array.from({ length: 10 }, () => client(server.port)));
+  const add = ({ n = 0 }: { n?: number }) => ({ n: n + 1 });
+  const ten = Array.from({ length: 10 });
+  await Promise.all(clients.flatMap((each) => ten.map(() => each.data(id).update(add))));
+  expect(await clients[0].data(id).get()).toEqual({ version: 100, data: { n: 100 } });
+});
+
+test('a session of connection scope ends with its connection and is not registered again', async () => {
+  const server = await start();
+  const proxy = await startProxy(server);
+  const connection = await client(proxy.port);
+  const session = await connection.session({ scope: 'connection' });
+  const state = new Promise((resolve) => session.once('state', resolve));
+  proxy.stop();
+  expect(await state).toBe('evicted');
+  const other = await client(server.port);
+  while (Number((await other.stats()).sessions) > 0) await other.ping();
+  expect(await other.inspect(session.id)).toBeNull();
+});
