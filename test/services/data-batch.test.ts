@@ -204,6 +204,13 @@ describe('a batch over a limit', () => {
     expect([s.version, s.value()]).toEqual([2, { a: 1 }]);
   });
 
+  test('a failure keeps its status where its result does not fit with the index', () => {
+    const s = session({ replyBytesMax: 17 });
+    const alone = s.run('put', 1);
+    expect(alone).toMatchObject({ status: 'invalid_body', body: 'put takes a map' });
+    expect(s.run('batch', [['put', 1]])).toMatchObject({ status: 'invalid_body', body: null });
+  });
+
   test('a batch that needs more memory than any before gets it, and a small one goes on', () => {
     for (const bytes of [40, 5000, 7, 200_000, 12]) {
       const s = session({ replyBytesMax: bytes * 3 + 99, dataBytesMax: bytes + 99 });
