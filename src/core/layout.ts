@@ -6,13 +6,14 @@
  *
  *     row, 128 bytes; a request touches the first 64 only
  *     0   id (4)                       16  data length
- *     4   session low, high            17  ttl ms (u32; all ones = never)
+ *     4   session low, high            17  reply length
  *     6   last committed request       18  data version (f64)
  *     7   flags, see RowFlag           20  created (f64)
  *     8   checksum low, high           22  rate: theoretical arrival time (64 bits)
  *     10  deadline (f64)               24  rate per second (0 = no limit), burst
  *     12  commit number (f64)          26  capabilities
- *     14  reply length                 27  generation
+ *     14  ttl ms (u32; all ones =      27  generation
+ *         never)
  *     15  connection token             28  in execution: the request's checksum (2), or
  *                                          a call's correlation
  *                                      30  number of the execution
@@ -49,10 +50,10 @@ export const enum Row {
   CHECKSUM_HIGH = 9,
   DEADLINE = 10,
   COMMIT = 12,
-  REPLY_LENGTH = 14,
+  TTL_MS = 14,
   TOKEN = 15,
   DATA_LENGTH = 16,
-  TTL_MS = 17,
+  REPLY_LENGTH = 17,
   VERSION = 18,
   CREATED = 20,
   RATE_TAT = 22,
@@ -79,6 +80,8 @@ export const enum RowFlag {
   CONNECTION = 16,
   /** That connection has gone: the session ends as soon as it is not pinned. */
   DOOMED = 32,
+  /** It has a rate limit. */
+  RATED = 64,
 }
 
 /** How far to shift the flags word for each of its bytes, and the mask of one. */

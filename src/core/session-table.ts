@@ -254,8 +254,12 @@ export class SessionTable {
       dataLength < 0 || (flags & RowFlag.EXECUTING) === 0,
       'a call writes nothing while a request executes',
     );
-    this.#commits.call(slot, status, replyLength, dataLength, touches, ttlMs);
-    if (ttlMs >= 0) this.#endings.file(slot);
+    if (dataLength < 0 && ttlMs < 0) {
+      this.#commits.note(slot, status, replyLength, touches);
+    } else {
+      this.#commits.call(slot, status, replyLength, dataLength, touches, ttlMs);
+      if (ttlMs >= 0) this.#endings.file(slot);
+    }
     this.#placed(slot);
     this.#count(Counter.CALLS);
   }
@@ -281,7 +285,7 @@ export class SessionTable {
 
   /** Whether the session's rate limit has room for a message's cost; stores nothing. */
   #mayPay(row: number, m: Message): boolean {
-    if (this.#words[row + Row.RATE_PER_SECOND] === 0) return true;
+    if ((this.#words[row + Row.FLAGS] & RowFlag.RATED) === 0) return true;
     this.retryAfterMs = retryAfter(this.#words, this.#floats, row, this.now, m.cost);
     return this.retryAfterMs === 0;
   }
@@ -289,7 +293,7 @@ export class SessionTable {
   /** Takes the cost of a message that is about to execute from its session's rate limit. */
   pay(slot: number, m: Message): void {
     const row = this.rowOf(slot);
-    if (this.#words[row + Row.RATE_PER_SECOND] === 0) return;
+    if ((this.#words[row + Row.FLAGS] & RowFlag.RATED) === 0) return;
     take(this.#words, this.#floats, row, this.now, m.cost);
   }
 

@@ -38,6 +38,7 @@ export function admitRow(arena: Arena, row: number, slot: number, m: Message): v
     RowFlag.LIVE |
     (never ? RowFlag.NEVER : 0) |
     (bound ? RowFlag.CONNECTION : 0) |
+    (words[row + Row.RATE_PER_SECOND] !== 0 ? RowFlag.RATED : 0) |
     (m.frontEnd << RowByte.FRONT_END);
 }
 

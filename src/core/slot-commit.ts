@@ -13,7 +13,8 @@ import { Header, Intent, ROW_SHIFT, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
 
 /** The flags of a session that outlive its executions. */
-const LASTING = RowFlag.LIVE | RowFlag.NEVER | RowFlag.CONNECTION | RowFlag.DOOMED;
+const LASTING =
+  RowFlag.LIVE | RowFlag.NEVER | RowFlag.CONNECTION | RowFlag.DOOMED | RowFlag.RATED;
 
 export class SlotCommit {
   readonly #arena: Arena;
@@ -89,6 +90,27 @@ export class SlotCommit {
     words[Header.INTENT] = Intent.CALL;
     this.#applyData(row, slot);
     words[Header.INTENT] = Intent.NONE;
+  }
+
+  /**
+   * Commits a call that stores nothing but that it happened. No intent: the writes follow each
+   * other without a call or a loop between them.
+   */
+  note(slot: number, status: number, replyLength: number, touches: boolean): void {
+    const words = this.#words;
+    const floats = this.#floats;
+    const row = this.#rows + (slot << ROW_SHIFT);
+    const now = this.#now[0];
+    const last = floats[Header.COMMIT_TIME / 2];
+    const time = now > last ? now : last;
+    const commit = floats[Header.COMMITS / 2] + 1;
+    const ttl = words[row + Row.TTL_MS] >>> 0;
+    words[Header.INTENT_STATUS] = status;
+    words[Header.INTENT_REPLY_LENGTH] = replyLength;
+    if (touches) floats[(row + Row.DEADLINE) >> 1] = ttl === TTL_NEVER ? time : time + ttl;
+    floats[(row + Row.COMMIT) >> 1] = commit;
+    floats[Header.COMMITS / 2] = commit;
+    floats[Header.COMMIT_TIME / 2] = time;
   }
 
   #intend(slot: number, row: number, dataLength: number, touches: boolean, newTtlMs: number): void {

@@ -3,14 +3,14 @@
  * runs on a copy whose views throw at the chosen write; `rebuild` must then show the state before
  * the step or the state after it, never anything between.
  *
- * A thread can only be stopped at a call or a loop, so the table relies on two pairs of writes
- * that lie side by side; no death is tried between those (see `isPaired`).
+ * A thread can only be stopped at a call or a loop, so the table relies on some writes that lie
+ * side by side; no death is tried between those (see `isPaired`).
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Arena } from '../../src/core/arena.ts';
 import { Eviction } from '../../src/core/codes.ts';
-import { Header, Intent } from '../../src/core/layout.ts';
+import { Header, Intent, ROW_WORDS, Row, RowFlag } from '../../src/core/layout.ts';
 import { Ledger } from '../../src/core/ledger.ts';
 import { SessionTable } from '../../src/core/session-table.ts';
 import * as h from './helpers.ts';
@@ -35,17 +35,28 @@ class Life {
   }
 }
 
-/** The ledger's count and the live count; the commit's time and, without an intent, its number. */
-function isPaired(words: Int32Array, isFloat: boolean, at: number): boolean {
+/**
+ * The ledger's count and the live count; without an intent the commit's time and its number, and
+ * the same two and the deadline in the row of a live session (a call that stores nothing).
+ */
+function isPaired({ words, regions }: Arena, isFloat: boolean, at: number): boolean {
   if (!isFloat) return at === Header.LIVE;
-  return at === Header.COMMITS / 2 && words[Header.INTENT] === Intent.NONE;
+  if (words[Header.INTENT] !== Intent.NONE) return false;
+  if (at === Header.COMMITS / 2 || at === Header.COMMIT_TIME / 2) return true;
+  const word = at * 2 - regions.rows;
+  const field = word & (ROW_WORDS - 1);
+  const isRow = word >= 0 && at * 2 < regions.order;
+  const flags = words[regions.rows + word - field + Row.FLAGS];
+  const isLive = isRow && (flags & RowFlag.LIVE) !== 0;
+  // The last of them, the number, is where a death before all of them is tried.
+  return isLive && field === Row.COMMIT;
 }
 
 function mortalArena(arena: Arena, life: Life): Arena {
   const mortal = <T extends Int32Array | Float64Array>(view: T, isFloat: boolean): T =>
     new Proxy(view, {
       set(target, key, value) {
-        if (!isPaired(arena.words, isFloat, Number(key))) life.spend();
+        if (!isPaired(arena, isFloat, Number(key))) life.spend();
         target[Number(key)] = value;
         return true;
       },
