@@ -1,4 +1,4 @@
-/** The end of a session by an operator: whether it was this call that ended it. */
+/** What an operator is told: whether a session was removed by this call, and how far sweeps lag. */
 import { expect, test } from 'vitest';
 import * as h from './helpers.ts';
 
@@ -15,4 +15,9 @@ test.each([0, 2])('says whether a session was there to remove, on %i shards', as
   expect(engine.stats()).toMatchObject({ removed: 1, sessions: 0 });
   await engine.register(id);
   expect(await engine.remove(id)).toBe(true);
+});
+
+test.each([0, 2])('a new engine does not seem to lag behind, on %i shards', async (shards) => {
+  const engine = await h.startEngine({ shards });
+  expect(engine.stats().sweepLagMs).toBeLessThan(60_000);
 });
