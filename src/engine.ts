@@ -23,6 +23,7 @@ import type { EngineTicket, Registered, RegisterOptions, Reply } from './embeddi
 import { EngineView } from './embedding/view.ts';
 import { loadService } from './services/load.ts';
 import { type CheckedService, checkService } from './services/service.ts';
+import { Clock } from './workers/clock.ts';
 import { STOP_TIMEOUT_MS } from './workers/limits.ts';
 import {
   type EngineStats,
@@ -241,7 +242,10 @@ function nextTurn(): Promise<void> {
 
 function startTables(memory: ShardMemory, runner: number): void {
   const ledger = new Ledger(memory.ledger);
+  // The wheels turn from now on: one that began at 0 would seem to lag by the machine's uptime.
+  const clock = new Clock();
+  clock.read();
   for (const arena of memory.arenas) {
-    new SessionTable(new Arena(arena), ledger, new Float64Array(1), runner).start();
+    new SessionTable(new Arena(arena), ledger, clock.cell, runner).start();
   }
 }

@@ -318,12 +318,13 @@ export class Executor {
     const verdict = this.table.close(m);
     if ((m.flags & CloseFlag.DISCONNECTED) !== 0) return this.tellEnded(m.frontEnd, m.token);
     if (verdict === Verdict.ERROR) return this.refuse(m, this.table.errorCode);
-    if (this.table.endings !== this.#endings) {
+    const isEnded = this.table.endings !== this.#endings;
+    if (isEnded) {
       // Session 0 closes whichever is live; the answer says which that was.
       m.sessionLow = this.table.ended.sessionLow;
       m.sessionHigh = this.table.ended.sessionHigh;
     }
-    this.#emitEviction(m);
+    this.#emitEviction(m, isEnded ? 1 : 0);
   }
 
   #evict(m: Message): Ran {
@@ -365,10 +366,12 @@ export class Executor {
     this.outbox.emit(a);
   }
 
-  #emitEviction(m: Message): void {
+  /** @param value 1 when this very message ended the session, which its reason does not tell */
+  #emitEviction(m: Message, value = 0): void {
     const reason = this.table.reason;
     this.tellEnded(m.frontEnd, m.token);
     const a = this.#answerTo(m, AnswerKind.EVICTION);
+    a.value = value;
     a.sessionLow = m.sessionLow;
     a.sessionHigh = m.sessionHigh;
     a.code = reason;

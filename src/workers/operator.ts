@@ -162,7 +162,8 @@ export class Operator {
     m.flags = CloseFlag.REMOVED;
     const told = await ask(this.#router, m);
     if (told === undefined) throw busy();
-    if (told.kind === AnswerKind.EVICTION) return told.code === Reason.REMOVED;
+    // The reason alone may be that of an earlier removal, which is remembered.
+    if (told.kind === AnswerKind.EVICTION) return told.code === Reason.REMOVED && told.value === 1;
     throw new SessileError('request_in_flight', 'the session executes a request; try again', {
       id,
     });
