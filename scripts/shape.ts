@@ -30,9 +30,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   workers: ['services', 'journal', 'core'],
   engine: ['workers', 'services', 'journal', 'core'],
   transport: ['workers', 'services', 'core'],
+  keys: ['engine', 'transport', 'services', 'core'],
   serve: ['transport', 'engine', 'workers', 'services', 'core'],
   cli: ['serve', 'transport', 'engine', 'workers', 'services', 'core'],
-  index: ['serve', 'engine', 'transport', 'workers', 'services', 'journal', 'core'],
+  index: ['keys', 'serve', 'engine', 'transport', 'workers', 'services', 'journal', 'core'],
 };
 
 /** Files on the path of every request: nothing in them allocates after start. */

@@ -25,6 +25,22 @@ export type {
 } from './embedding/types.ts';
 export type { EngineView } from './embedding/view.ts';
 export { Engine } from './engine.ts';
+export type { KeyClock } from './keys/clock.ts';
+export type { KeyConnection } from './keys/connection-store.ts';
+export type { KeyEngine } from './keys/engine-store.ts';
+export {
+  type IdempotencyKey,
+  KeyInProgressError,
+  KeyLeaseLostError,
+  KeyMismatchError,
+  KeyOutcomeUnknownError,
+  KeyResultNotStorableError,
+  KeyResultTooLargeError,
+} from './keys/errors.ts';
+export { IdempotencyKeys, type RunOptions } from './keys/idempotency-keys.ts';
+export { keyStoreOf } from './keys/key-store-of.ts';
+export type { KeyOptions } from './keys/options.ts';
+export type { KeyRegistered, KeyRegisterOptions, KeyStore } from './keys/store.ts';
 export { type RunningServer, type ServeOptions, serve } from './serve.ts';
 export type { ServiceContext } from './services/context.ts';
 export type { Operation, Service, SessionIdentity } from './services/service.ts';

@@ -7,7 +7,7 @@ import type { ReasonName, StatusName } from '../../core/codes.ts';
 import type { SessileError } from '../../core/errors.ts';
 import { SessionEvictedError } from '../../core/session-errors.ts';
 import { limitFrame } from './checks.ts';
-import { RequestTimeoutError } from './errors.ts';
+import { ConnectionClosedError, RequestTimeoutError } from './errors.ts';
 import { Exchange } from './exchange.ts';
 import { closeFrame, Identity, registerFrame, requestFrame } from './frames.ts';
 import type { Hub } from './hub.ts';
@@ -37,6 +37,8 @@ interface Registration {
 }
 
 interface Closing {
+  /** The session ends here only, and lives on at the server. */
+  readonly detaches: boolean;
   readonly options: RequestOptions;
   readonly promise: Promise<void>;
   readonly resolve: () => void;
@@ -143,6 +145,16 @@ export class SessionCore implements SequencerHost {
    * in time the session is over here all the same, and the server's ends by its TTL.
    */
   close(options: RequestOptions): Promise<void> {
+    const reason = new SessionEvictedError('closed', this.identity.text, this.session);
+    return this.#leave(options, false, reason);
+  }
+
+  /** Ends the session here, after the request in flight. Idempotent. */
+  detach(options: RequestOptions): Promise<void> {
+    return this.#leave(options, true, detached());
+  }
+
+  #leave(options: RequestOptions, detaches: boolean, reason: SessileError): Promise<void> {
     if (this.ended) return Promise.resolve();
     if (this.#closing !== undefined) return this.#closing.promise;
     // Checked now, although it counts from later on.
@@ -153,9 +165,9 @@ export class SessionCore implements SequencerHost {
       resolve = yes;
       reject = no;
     });
-    const closing = { options, promise, resolve, reject, waiter: undefined, exchange: undefined };
-    this.#closing = closing;
-    this.sequencer.drain(new SessionEvictedError('closed', this.identity.text, this.session));
+    const pending = { waiter: undefined, exchange: undefined };
+    this.#closing = { detaches, options, promise, resolve, reject, ...pending };
+    this.sequencer.drain(reason);
     return promise;
   }
 
@@ -192,7 +204,8 @@ export class SessionCore implements SequencerHost {
     const timeoutMs = this.hub.timeout(options);
     const waiter = new Waiter<void>(timeoutMs, options.signal, (cause) => {
       const sent = (closing.exchange?.sends ?? 0) > 0;
-      const late = new RequestTimeoutError('a close', timeoutMs, sent);
+      const what = closing.detaches ? 'a detach' : 'a close';
+      const late = new RequestTimeoutError(what, timeoutMs, sent);
       waiter.reject(cause === 'abort' ? waiter.abortReason : late);
       this.end('closed', late);
     });
@@ -203,6 +216,11 @@ export class SessionCore implements SequencerHost {
   idle(): void {
     const closing = this.#closing;
     if (closing === undefined) return;
+    if (closing.detaches) {
+      closing.waiter?.resolve();
+      this.end('closed', detached());
+      return;
+    }
     const frame = closeFrame(this.identity, this.session);
     closing.exchange = new Exchange(frame, { lost: () => true });
     this.hub.window.submit(closing.exchange);
@@ -232,4 +250,8 @@ export class SessionCore implements SequencerHost {
     this.state = state;
     this.changed(state, cause);
   }
+}
+
+function detached(): ConnectionClosedError {
+  return new ConnectionClosedError('the session was detached; it lives on at the server');
 }

@@ -191,4 +191,18 @@ export class Session
       return Promise.reject(error);
     }
   }
+
+  /**
+   * Lets go of the session once the request in flight is settled: it lives on at the server, to its
+   * TTL or until it is registered again, here or elsewhere. Nothing is sent; requests in the queue
+   * are rejected with `ConnectionClosedError`. An idle session's id is free again when this
+   * returns. Idempotent; the time limit counts as that of `close` does.
+   */
+  detach(options: RequestOptions = {}): Promise<void> {
+    try {
+      return this.#core.detach(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
 }
