@@ -50,6 +50,7 @@ const HOT_FILES: ReadonlySet<string> = new Set([
   'src/core/timer-wheel.ts',
   'src/core/victims.ts',
   'src/transport/cursor.ts',
+  'src/workers/answering.ts',
   'src/workers/executor.ts',
   'src/workers/owner.ts',
   'src/workers/ring.ts',

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import { defaultShards } from '../embedding/options.ts';
 
-export const PRESETS = {
+const PRESETS = {
   /** One small table that forgets quickly, so that limits are met while one looks. */
   development: { shards: 1, sessionsMax: 1_000, ttlMs: 600_000, onFull: 'evict' },
   /** All of one machine, for clients that must not lose their session to a newcomer. */

@@ -24,8 +24,6 @@ export interface EndingParts {
   readonly pool: SlotPool;
   readonly order: CommitOrder;
   readonly wheel: TimerWheel;
-  readonly memory: EndedMemory;
-  readonly victims: Victims;
 }
 
 export class Endings {
@@ -46,7 +44,7 @@ export class Endings {
   readonly ended = new EndedSession();
   count = 0;
 
-  constructor(parts: EndingParts) {
+  constructor(parts: EndingParts, memory: EndedMemory, victims: Victims) {
     this.#arena = parts.arena;
     this.#ledger = parts.ledger;
     this.#now = parts.now;
@@ -54,8 +52,8 @@ export class Endings {
     this.#pool = parts.pool;
     this.#order = parts.order;
     this.#wheel = parts.wheel;
-    this.#memory = parts.memory;
-    this.#victims = parts.victims;
+    this.#memory = memory;
+    this.#victims = victims;
     this.#words = parts.arena.words;
     this.#floats = parts.arena.floats;
     this.#rows = parts.arena.regions.rows;

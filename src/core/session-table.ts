@@ -5,8 +5,7 @@
  * steps, `begin` and then `commit` or `abort`; between them the session is pinned. Nothing here
  * reads a clock: `now` is a cell that the caller sets, in milliseconds, before each message.
  *
- * Results that need more than a code are left in the fields `slot`, `reason`, `errorCode` and
- * `ended`, so that nothing is allocated.
+ * Results that need more than a code are left in fields, so that nothing is allocated.
  */
 import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
@@ -72,9 +71,7 @@ export class SessionTable {
     this.#rows = arena.regions.rows;
     this.#commits = new SlotCommit(arena, now);
     this.#victims = new Victims(arena, this.order, ledger);
-    const { index, pool, order, wheel } = this;
-    const parts = { arena, ledger, now, index, pool, order, wheel };
-    this.#endings = new Endings({ ...parts, memory: this.#memory, victims: this.#victims });
+    this.#endings = new Endings(this, this.#memory, this.#victims);
   }
 
   /** Makes a new arena an empty table. Once, before any other step. */

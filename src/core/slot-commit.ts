@@ -13,8 +13,7 @@ import { Header, Intent, ROW_SHIFT, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
 
 /** The flags of a session that outlive its executions. */
-const LASTING =
-  RowFlag.LIVE | RowFlag.NEVER | RowFlag.CONNECTION | RowFlag.DOOMED | RowFlag.RATED;
+const LASTING = RowFlag.LIVE | RowFlag.NEVER | RowFlag.CONNECTION | RowFlag.DOOMED | RowFlag.RATED;
 
 export class SlotCommit {
   readonly #arena: Arena;

@@ -99,7 +99,7 @@ export class ViewShard implements Outbox {
 
   /** Tells those who asked for a request while it was between `begin` and `commit`. */
   answerRoute(slot: number, m: Message): void {
-    this.#executor.answerStored(m, slot);
+    this.#executor.answers.storedToAsker(m, slot);
   }
 
   /** After `commit` or `abort`: see `Executor.reap`. */
@@ -108,12 +108,12 @@ export class ViewShard implements Outbox {
   }
 
   refuseRoute(m: Message): void {
-    this.#executor.refuse(m, ErrorCode.SERVER_BUSY);
+    this.#executor.answers.refuse(m, ErrorCode.SERVER_BUSY);
   }
 
   /** Tells whom it concerns that `begin` found a session expired. */
   tellEnded(): void {
-    this.#executor.tellEnded(NO_FRONT_END, 0);
+    this.#executor.answers.tellEnded(NO_FRONT_END, 0);
   }
 
   /** Takes the owner word, and waits for it if need be: a view is synchronous. */

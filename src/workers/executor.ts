@@ -4,34 +4,24 @@
  */
 
 import { checksumMessage } from '../core/checksum.ts';
-import { clientIdText } from '../core/client-id.ts';
-import {
-  Admission,
-  ErrorCode,
-  Eviction,
-  REASON_NAMES,
-  Reason,
-  Status,
-  Verdict,
-} from '../core/codes.ts';
-import { Header, Row, RowByte, RowFlag } from '../core/layout.ts';
+import { Admission, ErrorCode, Eviction, Reason, Verdict } from '../core/codes.ts';
+import { Header, Row } from '../core/layout.ts';
 import { TTL_NEVER } from '../core/limits.ts';
 import { CloseFlag, EvictFlag, Kind, type Message, RegisterFlag } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
-import { failureText, type ServiceContext } from '../services/context.ts';
+import type { ServiceContext } from '../services/context.ts';
 import type { CheckedService, Operation } from '../services/service.ts';
-import { Answer, AnswerKind, Grant, type Outbox } from './answer.ts';
+import type { Outbox } from './answer.ts';
+import { Answering } from './answering.ts';
 import { Ran } from './dispatch.ts';
 import type { Execution, Executions } from './executions.ts';
 import { SWEEP_BATCH_MAX } from './limits.ts';
 
 export class Executor {
-  readonly #answer = new Answer();
-  readonly #grant = new Int32Array(Grant.WORDS);
+  readonly answers: Answering;
   readonly #checked: CheckedService;
   /** What the next request executes in; a promise takes it away. */
   #current: Execution;
-  #endings = 0;
   /** What makes a time of the engine's clock one since the Unix epoch. */
   #wallOffsetMs: number;
 
@@ -42,6 +32,7 @@ export class Executor {
     readonly executions: Executions,
   ) {
     this.#checked = checked;
+    this.answers = new Answering(table, checked, outbox);
     this.#current = executions.take();
     this.#wallOffsetMs = Date.now() - table.now[0];
   }
@@ -72,36 +63,18 @@ export class Executor {
     if ((m.flags & RegisterFlag.DATA) !== 0) {
       const isAllowed = this.#checked.service.initialData === true;
       if (!isAllowed || m.bodyLength > table.arena.dataBytesMax) {
-        this.refuse(m, ErrorCode.INVALID_OPTIONS);
+        this.answers.refuse(m, ErrorCode.INVALID_OPTIONS);
         return Ran.DONE;
       }
     }
     const admission = table.register(m);
-    this.tellEnded(0, 0);
+    this.answers.tellEnded(0, 0);
     if (admission === Admission.NO_ROOM) return Ran.NO_ROOM;
     if (admission === Admission.SHARD_FULL) {
-      this.refuse(m, ErrorCode.SERVER_BUSY);
+      this.answers.refuse(m, ErrorCode.SERVER_BUSY);
       return Ran.DONE;
     }
-    const row = table.rowOf(table.slot);
-    const words = table.arena.words;
-    const a = this.#answerTo(m, AnswerKind.REGISTERED);
-    a.sessionLow = words[row + Row.SESSION_LOW];
-    a.sessionHigh = words[row + Row.SESSION_HIGH];
-    a.request = words[row + Row.REQUEST];
-    a.again = admission === Admission.RESUMED;
-    a.code = m.request;
-    a.value = !a.again && (words[row + Row.FLAGS] & RowFlag.CONNECTION) !== 0 ? 1 : 0;
-    const grant = this.#grant;
-    grant[Grant.TTL_MS] = words[row + Row.TTL_MS];
-    grant[Grant.RATE_PER_SECOND] = words[row + Row.RATE_PER_SECOND];
-    grant[Grant.RATE_BURST] = words[row + Row.RATE_BURST];
-    grant[Grant.CAPABILITIES] = words[row + Row.CAPABILITIES];
-    a.bodyWords = grant;
-    a.bodyWord = 0;
-    a.bodyLength = Grant.WORDS * 4;
-    if (!a.again && this.#checked.service.opened !== undefined) this.#hook(a, Reason.NO_SESSION);
-    this.outbox.emit(a);
+    this.answers.registered(m, table.slot, admission === Admission.RESUMED);
     return Ran.DONE;
   }
 
@@ -119,12 +92,12 @@ export class Executor {
         return;
       }
       table.abort(table.slot);
-      this.refuse(m, problem);
+      this.answers.refuse(m, problem);
       return;
     }
-    if (verdict === Verdict.REPLAY) this.#emitStored(m, table.slot, true);
-    else if (verdict === Verdict.EVICTION) this.#emitEviction(m);
-    else if (verdict === Verdict.ERROR) this.refuse(m, table.errorCode);
+    if (verdict === Verdict.REPLAY) this.answers.stored(m, table.slot, true);
+    else if (verdict === Verdict.EVICTION) this.answers.eviction(m);
+    else if (verdict === Verdict.ERROR) this.answers.refuse(m, table.errorCode);
   }
 
   /** Why an operation cannot run on a live session now: an error's code, or −1. */
@@ -141,18 +114,18 @@ export class Executor {
     const operation = this.#checked.byNumber[m.operation];
     m.cost = operation?.cost ?? 1;
     const verdict = table.beginCall(m);
-    if (verdict === Verdict.ERROR) return this.refuse(m, table.errorCode);
+    if (verdict === Verdict.ERROR) return this.answers.refuse(m, table.errorCode);
     if (verdict === Verdict.EVICTION) {
-      this.tellEnded(m.frontEnd, m.token);
+      this.answers.tellEnded(m.frontEnd, m.token);
       const expired = table.reason === Reason.EXPIRED;
-      this.refuse(m, expired ? ErrorCode.EXPIRED : ErrorCode.NO_SESSION);
+      this.answers.refuse(m, expired ? ErrorCode.EXPIRED : ErrorCode.NO_SESSION);
       return;
     }
     const problem = this.#problemOf(operation, m, table.slot);
-    if (operation === undefined || problem >= 0) return this.refuse(m, problem);
-    if (operation.unsequenced !== true) return this.refuse(m, ErrorCode.FORBIDDEN);
+    if (operation === undefined || problem >= 0) return this.answers.refuse(m, problem);
+    if (operation.unsequenced !== true) return this.answers.refuse(m, ErrorCode.FORBIDDEN);
     if (table.isExecuting(table.slot) && operation.readOnly !== true) {
-      return this.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
+      return this.answers.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
     table.pay(table.slot, m);
     this.#execute(m, table.slot, operation);
@@ -184,10 +157,10 @@ export class Executor {
     const ttl = context.newTtlMs;
     if (m.kind === Kind.REQUEST) {
       this.table.commit(slot, status, reply.length, dataLength, touches, ttl);
-      this.#emitStored(m, slot, false);
+      this.answers.stored(m, slot, false);
     } else {
       this.table.commitCall(slot, status, reply.length, dataLength, touches, ttl);
-      this.answerStaged(m, context.sealedStatus, reply.length);
+      this.answers.staged(m, context.sealedStatus, reply.length);
     }
   }
 
@@ -246,7 +219,7 @@ export class Executor {
       execution.context.fail(PORTABLE_PROMISE);
       this.#conclude(m, slot, execution.context);
     } else {
-      this.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
+      this.answers.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
     this.executions.abandon(execution, promise);
   }
@@ -273,11 +246,11 @@ export class Executor {
     const touches = this.#touches(m);
     if (m.kind === Kind.REQUEST) {
       table.commit(slot, status, length, dataLength, touches, context.newTtlMs);
-      this.answerStored(m, slot);
+      this.answers.storedToAsker(m, slot);
     } else {
       table.abort(slot);
       table.commitCall(slot, status, length, dataLength, touches, context.newTtlMs);
-      this.answerStaged(m, status, length);
+      this.answers.staged(m, status, length);
     }
     words[Header.OWED_SLOT] = 0;
     this.reap(slot);
@@ -285,7 +258,7 @@ export class Executor {
 
   /** Ends a session whose connection went while it executed, once its answer was given. */
   reap(slot: number): void {
-    if (this.table.reap(slot)) this.tellEnded(0, 0);
+    if (this.table.reap(slot)) this.answers.tellEnded(0, 0);
   }
 
   /**
@@ -299,7 +272,7 @@ export class Executor {
     let ended = 0;
     while (ended < budget && this.outbox.hasRoom(this.executions.owed)) {
       if (!table.sweep(budget)) break;
-      this.tellEnded(0, 0);
+      this.answers.tellEnded(0, 0);
       ended += 1;
     }
     return ended;
@@ -307,24 +280,21 @@ export class Executor {
 
   #sweepNow(m: Message): void {
     const ended = this.sweep(SWEEP_BATCH_MAX);
-    const a = this.#answerTo(m, AnswerKind.RESULT);
-    a.code = Status.OK;
-    a.value = ended;
-    a.again = this.table.wheel.next() >= 0;
-    this.outbox.emit(a);
+    this.answers.swept(m, ended, this.table.wheel.next() >= 0);
   }
 
   #close(m: Message): void {
     const verdict = this.table.close(m);
-    if ((m.flags & CloseFlag.DISCONNECTED) !== 0) return this.tellEnded(m.frontEnd, m.token);
-    if (verdict === Verdict.ERROR) return this.refuse(m, this.table.errorCode);
-    const isEnded = this.table.endings !== this.#endings;
+    if ((m.flags & CloseFlag.DISCONNECTED) !== 0)
+      return this.answers.tellEnded(m.frontEnd, m.token);
+    if (verdict === Verdict.ERROR) return this.answers.refuse(m, this.table.errorCode);
+    const isEnded = this.answers.hasEnded;
     if (isEnded) {
       // Session 0 closes whichever is live; the answer says which that was.
       m.sessionLow = this.table.ended.sessionLow;
       m.sessionHigh = this.table.ended.sessionHigh;
     }
-    this.#emitEviction(m, isEnded ? 1 : 0);
+    this.answers.eviction(m, isEnded ? 1 : 0);
   }
 
   #evict(m: Message): Ran {
@@ -335,124 +305,8 @@ export class Executor {
     if (found === Eviction.NONE) return Ran.NOTHING_TO_EVICT;
     if (found === Eviction.NOT_OLDEST) return Ran.NOT_OLDEST;
     if (found === Eviction.NOT_EXPIRED) return Ran.NOT_EXPIRED;
-    this.tellEnded(0, 0);
+    this.answers.tellEnded(0, 0);
     return Ran.EVICTED;
-  }
-
-  /**
-   * Pushes the end of sessions that this step ended to the connection each last spoke on, unless
-   * that is the one being answered now.
-   */
-  tellEnded(frontEnd: number, token: number): void {
-    if (this.table.endings === this.#endings) return;
-    this.#endings = this.table.endings;
-    const ended = this.table.ended;
-    const a = this.#answer;
-    a.kind = AnswerKind.EVICTION;
-    a.of = 0;
-    a.frontEnd = ended.frontEnd;
-    a.token = ended.token;
-    a.id0 = ended.id0;
-    a.id1 = ended.id1;
-    a.id2 = ended.id2;
-    a.id3 = ended.id3;
-    a.sessionLow = ended.sessionLow;
-    a.sessionHigh = ended.sessionHigh;
-    a.request = 0;
-    a.code = ended.reason;
-    a.bodyLength = 0;
-    if (this.#checked.service.ended !== undefined) this.#hook(a, ended.reason);
-    if (ended.token === 0 || (ended.frontEnd === frontEnd && ended.token === token)) return;
-    this.outbox.emit(a);
-  }
-
-  /** @param value 1 when this very message ended the session, which its reason does not tell */
-  #emitEviction(m: Message, value = 0): void {
-    const reason = this.table.reason;
-    this.tellEnded(m.frontEnd, m.token);
-    const a = this.#answerTo(m, AnswerKind.EVICTION);
-    a.value = value;
-    a.sessionLow = m.sessionLow;
-    a.sessionHigh = m.sessionHigh;
-    a.code = reason;
-    this.outbox.emit(a);
-  }
-
-  /** Refuses a message with an error: nothing was executed. */
-  refuse(m: Message, code: ErrorCode): void {
-    const a = this.#answerTo(m, AnswerKind.ERROR);
-    a.code = code;
-    if (code === ErrorCode.RATE_LIMITED) a.value = this.table.retryAfterMs;
-    this.outbox.emit(a);
-  }
-
-  #emitStored(m: Message, slot: number, again: boolean): void {
-    const { arena } = this.table;
-    const row = this.table.rowOf(slot);
-    const a = this.#answerTo(m, AnswerKind.REPLY);
-    a.sessionLow = m.sessionLow;
-    a.sessionHigh = m.sessionHigh;
-    a.again = again;
-    a.code = (arena.words[row + Row.FLAGS] >>> RowByte.STATUS) & RowByte.MASK;
-    a.bodyWords = arena.words;
-    a.bodyBytes = arena.bytes;
-    a.bodyWord = arena.replyAt(slot);
-    a.bodyLength = arena.words[row + Row.REPLY_LENGTH];
-    this.outbox.emit(a);
-  }
-
-  /** Sends the stored reply to whoever asked last while the request executed. */
-  answerStored(m: Message, slot: number): void {
-    const { words } = this.table.arena;
-    const row = this.table.rowOf(slot);
-    m.token = words[row + Row.TOKEN];
-    m.frontEnd = (words[row + Row.FLAGS] >>> RowByte.FRONT_END) & RowByte.MASK;
-    this.#emitStored(m, slot, false);
-  }
-
-  /** Answers a call, from the staged reply. */
-  answerStaged(m: Message, status: number, length: number): void {
-    const { arena } = this.table;
-    const a = this.#answerTo(m, AnswerKind.RESULT);
-    a.code = status;
-    a.bodyWords = arena.words;
-    a.bodyBytes = arena.bytes;
-    a.bodyWord = arena.regions.stagedReply;
-    a.bodyLength = length;
-    this.outbox.emit(a);
-  }
-
-  #answerTo(m: Message, kind: AnswerKind): Answer {
-    const a = this.#answer;
-    a.kind = kind;
-    a.of = m.kind;
-    a.frontEnd = m.frontEnd;
-    a.token = m.token;
-    a.id0 = m.id0;
-    a.id1 = m.id1;
-    a.id2 = m.id2;
-    a.id3 = m.id3;
-    a.request = m.request;
-    a.again = false;
-    a.value = 0;
-    a.bodyLength = 0;
-    return a;
-  }
-
-  /** Calls `ended`, or `opened` for a reason of none. A hook that throws harms nobody else. */
-  #hook(a: Answer, reason: Reason): void {
-    const session = (a.sessionHigh >>> 0) * 0x100000000 + (a.sessionLow >>> 0);
-    const identity = { id: clientIdText(a.id0, a.id1, a.id2, a.id3), session };
-    const { service } = this.#checked;
-    try {
-      const result: unknown =
-        reason === Reason.NO_SESSION
-          ? service.opened?.(identity)
-          : service.ended?.(identity, REASON_NAMES[reason]);
-      Promise.resolve(result).catch(warn);
-    } catch (error) {
-      warn(error);
-    }
   }
 
   /** How many commits the shard has made: tells a successor whether a record took effect. */
@@ -464,7 +318,3 @@ export class Executor {
 const PORTABLE_PROMISE = new Error('an operation of a portable service must not return a promise');
 
 const READ_ONLY_WRITE = new Error('the operation writes although it is declared to only read');
-
-function warn(error: unknown): void {
-  process.emitWarning(failureText(error));
-}

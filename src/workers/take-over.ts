@@ -51,12 +51,12 @@ function answerOwed(executor: Executor): void {
     m.kind = Kind.CALL;
     m.request = words[row + Row.EXECUTING_LOW];
     if (committed) {
-      executor.answerStaged(m, words[Header.INTENT_STATUS], words[Header.INTENT_REPLY_LENGTH]);
+      executor.answers.staged(m, words[Header.INTENT_STATUS], words[Header.INTENT_REPLY_LENGTH]);
     } else if (!executor.table.isExecuting(slot)) {
-      executor.answerStaged(m, Status.FAILED, stageFailure(executor));
+      executor.answers.staged(m, Status.FAILED, stageFailure(executor));
     }
   } else if (committed) {
-    executor.answerStored(m, slot);
+    executor.answers.storedToAsker(m, slot);
   }
   words[Header.OWED_SLOT] = 0;
 }
@@ -81,7 +81,7 @@ function commitAsFailed(executor: Executor, abandoned: AbandonedRequest): void {
     words[Header.OWED_CALL] = 0;
     words[Header.OWED_SLOT] = slot + 1;
     executor.table.commit(slot, Status.FAILED, length, -1);
-    executor.answerStored(messageOf(executor.table, slot, 0), slot);
+    executor.answers.storedToAsker(messageOf(executor.table, slot, 0), slot);
     words[Header.OWED_SLOT] = 0;
     executor.reap(slot);
     return;
@@ -91,7 +91,7 @@ function commitAsFailed(executor: Executor, abandoned: AbandonedRequest): void {
   m.request = call;
   m.frontEnd = frontEnd;
   m.token = token;
-  executor.answerStaged(m, Status.FAILED, length);
+  executor.answers.staged(m, Status.FAILED, length);
   executor.table.abort(slot);
   executor.reap(slot);
 }
@@ -129,8 +129,8 @@ function finishInterrupted(
 function finishCall(executor: Executor, ring: Ring, m: Message): void {
   const { words } = executor.table.arena;
   if (executor.commits === ring.interruptedCommits()) {
-    executor.answerStaged(m, Status.FAILED, stageFailure(executor));
+    executor.answers.staged(m, Status.FAILED, stageFailure(executor));
   } else {
-    executor.answerStaged(m, words[Header.INTENT_STATUS], words[Header.INTENT_REPLY_LENGTH]);
+    executor.answers.staged(m, words[Header.INTENT_STATUS], words[Header.INTENT_REPLY_LENGTH]);
   }
 }

@@ -178,7 +178,7 @@ test('100 updates at once over 10 connections lose none', async () => {
   expect(await clients[0].data(id).get()).toEqual({ version: 100, data: { n: 100 } });
 });
 
-test('a session of connection scope ends with its connection and is not registered again', async () => {
+test('a session of connection scope ends with its connection, for good', async () => {
   const server = await start();
   const proxy = await startProxy(server);
   const connection = await client(proxy.port);

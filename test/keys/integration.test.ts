@@ -149,7 +149,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
     expect(await first).toBe('done');
   });
 
-  test('a key whose owner stands still is free after the lease, and the owner is told', async () => {
+  test('a key whose owner stands still is free after its lease; the owner is told', async () => {
     const [a, b] = await flavours[flavour]();
     const slow = new Work();
     const first = failure(frozen(a, { leaseMs: 100 }).run('k', 'f', slow.run));

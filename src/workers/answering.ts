@@ -1,0 +1,186 @@
+/**
+ * The answers of one shard: each is filled into the same object and given to the outbox. Whoever
+ * was told that sessions ended is not told again.
+ */
+import { clientIdText } from '../core/client-id.ts';
+import { ErrorCode, REASON_NAMES, Reason, Status } from '../core/codes.ts';
+import { Row, RowByte, RowFlag } from '../core/layout.ts';
+import type { Message } from '../core/message.ts';
+import type { SessionTable } from '../core/session-table.ts';
+import { failureText } from '../services/context.ts';
+import type { CheckedService } from '../services/service.ts';
+import { Answer, AnswerKind, Grant, type Outbox } from './answer.ts';
+
+export class Answering {
+  readonly #answer = new Answer();
+  readonly #grant = new Int32Array(Grant.WORDS);
+  readonly #table: SessionTable;
+  readonly #checked: CheckedService;
+  readonly #outbox: Outbox;
+  /** Sessions whose end was told. */
+  #endings = 0;
+
+  constructor(table: SessionTable, checked: CheckedService, outbox: Outbox) {
+    this.#table = table;
+    this.#checked = checked;
+    this.#outbox = outbox;
+  }
+
+  /** Whether a session ended since the last one that was told. */
+  get hasEnded(): boolean {
+    return this.#table.endings !== this.#endings;
+  }
+
+  /** The session in a slot, and what it was granted. */
+  registered(m: Message, slot: number, resumed: boolean): void {
+    const { words } = this.#table.arena;
+    const row = this.#table.rowOf(slot);
+    const a = this.#to(m, AnswerKind.REGISTERED);
+    a.sessionLow = words[row + Row.SESSION_LOW];
+    a.sessionHigh = words[row + Row.SESSION_HIGH];
+    a.request = words[row + Row.REQUEST];
+    a.again = resumed;
+    a.code = m.request;
+    a.value = !a.again && (words[row + Row.FLAGS] & RowFlag.CONNECTION) !== 0 ? 1 : 0;
+    const grant = this.#grant;
+    grant[Grant.TTL_MS] = words[row + Row.TTL_MS];
+    grant[Grant.RATE_PER_SECOND] = words[row + Row.RATE_PER_SECOND];
+    grant[Grant.RATE_BURST] = words[row + Row.RATE_BURST];
+    grant[Grant.CAPABILITIES] = words[row + Row.CAPABILITIES];
+    a.bodyWords = grant;
+    a.bodyWord = 0;
+    a.bodyLength = Grant.WORDS * 4;
+    if (!a.again && this.#checked.service.opened !== undefined) this.#hook(a, Reason.NO_SESSION);
+    this.#outbox.emit(a);
+  }
+
+  /** How many sessions a sweep ended, and whether there are more. */
+  swept(m: Message, ended: number, hasMore: boolean): void {
+    const a = this.#to(m, AnswerKind.RESULT);
+    a.code = Status.OK;
+    a.value = ended;
+    a.again = hasMore;
+    this.#outbox.emit(a);
+  }
+
+  /**
+   * Pushes the end of sessions that this step ended to the connection each last spoke on, unless
+   * that is the one being answered now.
+   */
+  tellEnded(frontEnd: number, token: number): void {
+    if (this.#table.endings === this.#endings) return;
+    this.#endings = this.#table.endings;
+    const ended = this.#table.ended;
+    const a = this.#answer;
+    a.kind = AnswerKind.EVICTION;
+    a.of = 0;
+    a.frontEnd = ended.frontEnd;
+    a.token = ended.token;
+    a.id0 = ended.id0;
+    a.id1 = ended.id1;
+    a.id2 = ended.id2;
+    a.id3 = ended.id3;
+    a.sessionLow = ended.sessionLow;
+    a.sessionHigh = ended.sessionHigh;
+    a.request = 0;
+    a.code = ended.reason;
+    a.bodyLength = 0;
+    if (this.#checked.service.ended !== undefined) this.#hook(a, ended.reason);
+    if (ended.token === 0 || (ended.frontEnd === frontEnd && ended.token === token)) return;
+    this.#outbox.emit(a);
+  }
+
+  /** @param value 1 when this very message ended the session, which its reason does not tell */
+  eviction(m: Message, value = 0): void {
+    const reason = this.#table.reason;
+    this.tellEnded(m.frontEnd, m.token);
+    const a = this.#to(m, AnswerKind.EVICTION);
+    a.value = value;
+    a.sessionLow = m.sessionLow;
+    a.sessionHigh = m.sessionHigh;
+    a.code = reason;
+    this.#outbox.emit(a);
+  }
+
+  /** Refuses a message with an error: nothing was executed. */
+  refuse(m: Message, code: ErrorCode): void {
+    const a = this.#to(m, AnswerKind.ERROR);
+    a.code = code;
+    if (code === ErrorCode.RATE_LIMITED) a.value = this.#table.retryAfterMs;
+    this.#outbox.emit(a);
+  }
+
+  /** The stored reply of a slot. */
+  stored(m: Message, slot: number, again: boolean): void {
+    const { arena } = this.#table;
+    const row = this.#table.rowOf(slot);
+    const a = this.#to(m, AnswerKind.REPLY);
+    a.sessionLow = m.sessionLow;
+    a.sessionHigh = m.sessionHigh;
+    a.again = again;
+    a.code = (arena.words[row + Row.FLAGS] >>> RowByte.STATUS) & RowByte.MASK;
+    a.bodyWords = arena.words;
+    a.bodyBytes = arena.bytes;
+    a.bodyWord = arena.replyAt(slot);
+    a.bodyLength = arena.words[row + Row.REPLY_LENGTH];
+    this.#outbox.emit(a);
+  }
+
+  /** Sends the stored reply to whoever asked last while the request executed. */
+  storedToAsker(m: Message, slot: number): void {
+    const { words } = this.#table.arena;
+    const row = this.#table.rowOf(slot);
+    m.token = words[row + Row.TOKEN];
+    m.frontEnd = (words[row + Row.FLAGS] >>> RowByte.FRONT_END) & RowByte.MASK;
+    this.stored(m, slot, false);
+  }
+
+  /** Answers a call, from the staged reply. */
+  staged(m: Message, status: number, length: number): void {
+    const { arena } = this.#table;
+    const a = this.#to(m, AnswerKind.RESULT);
+    a.code = status;
+    a.bodyWords = arena.words;
+    a.bodyBytes = arena.bytes;
+    a.bodyWord = arena.regions.stagedReply;
+    a.bodyLength = length;
+    this.#outbox.emit(a);
+  }
+
+  #to(m: Message, kind: AnswerKind): Answer {
+    const a = this.#answer;
+    a.kind = kind;
+    a.of = m.kind;
+    a.frontEnd = m.frontEnd;
+    a.token = m.token;
+    a.id0 = m.id0;
+    a.id1 = m.id1;
+    a.id2 = m.id2;
+    a.id3 = m.id3;
+    a.request = m.request;
+    a.again = false;
+    a.value = 0;
+    a.bodyLength = 0;
+    return a;
+  }
+
+  /** Calls `ended`, or `opened` for a reason of none. A hook that throws harms nobody else. */
+  #hook(a: Answer, reason: Reason): void {
+    const session = (a.sessionHigh >>> 0) * 0x100000000 + (a.sessionLow >>> 0);
+    const identity = { id: clientIdText(a.id0, a.id1, a.id2, a.id3), session };
+    const { service } = this.#checked;
+    try {
+      const result: unknown =
+        reason === Reason.NO_SESSION
+          ? service.opened?.(identity)
+          : service.ended?.(identity, REASON_NAMES[reason]);
+      Promise.resolve(result).catch(warn);
+    } catch (error) {
+      warn(error);
+    }
+  }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(failureText(error));
+}
