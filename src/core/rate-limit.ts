@@ -71,7 +71,7 @@ function backlogAt(
   now: Float64Array,
 ): number {
   const high = words[row + Row.RATE_TAT + 1];
-  const ms = (words[row + Row.RATE_TAT] | 0) + (high >>> Tat.UNIT_BITS) * 2 ** 32;
+  const ms = (words[row + Row.RATE_TAT] >>> 0) + (high >>> Tat.UNIT_BITS) * 2 ** 32;
   const ahead = ms - elapsedMs(floats, row, now);
   // A ms is more than all units above the last whole one.
   if (ahead < 0) return 0;
