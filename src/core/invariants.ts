@@ -3,7 +3,7 @@
  * tests, for the simulator and after a rebuild, never on a hot path.
  */
 import { assert } from './assert.ts';
-import { Header, Row, RowFlag } from './layout.ts';
+import { Header, Row, RowFlag, WHEEL_LISTS, WHEEL_WORDS } from './layout.ts';
 import type { SessionTable } from './session-table.ts';
 
 export function checkInvariants(table: SessionTable): void {
@@ -13,11 +13,15 @@ export function checkInvariants(table: SessionTable): void {
   const free = countFree(table);
   let live = 0;
   let executing = 0;
+  let expiring = 0;
   for (let slot = 0; slot < highWater; slot++) {
     const row = table.rowOf(slot);
     const flags = words[row + Row.FLAGS];
+    const expires = (flags & RowFlag.LIVE) !== 0 && (flags & RowFlag.NEVER) === 0;
+    assert(table.wheel.isLinked(slot) === expires, 'the wheel holds the sessions that can expire');
     if ((flags & RowFlag.LIVE) === 0) continue;
     live += 1;
+    if (expires) expiring += 1;
     if ((flags & RowFlag.EXECUTING) !== 0) executing += 1;
     const id0 = words[row + Row.ID0];
     const id1 = words[row + Row.ID1];
@@ -39,6 +43,7 @@ export function checkInvariants(table: SessionTable): void {
   assert(live <= table.ledger.sessions(), 'the ledger counts every live session');
   assert(table.ledger.sessions() <= table.ledger.sessionsMax, 'the global limit holds');
   checkOrder(table, live);
+  checkWheel(table, expiring);
 }
 
 function countFree(table: SessionTable): number {
@@ -77,4 +82,26 @@ function checkOrder(table: SessionTable, live: number): void {
   assert(listed === live, 'the order lists every live session');
   const bound = table.ledger.boundOf(table.arena.shard);
   assert(bound <= oldestFree, 'the bound is never above the oldest candidate');
+}
+
+/** Each session that can expire is in exactly one list, and the links agree both ways. */
+function checkWheel(table: SessionTable, expiring: number): void {
+  const { words, slots, regions } = table.arena;
+  const first = slots;
+  let linked = 0;
+  for (let list = first; list < first + WHEEL_LISTS; list++) {
+    let before = list;
+    let entry = regions.wheel + list * WHEEL_WORDS;
+    for (let slot = words[entry + 1] - 1; slot !== list; slot = words[entry + 1] - 1) {
+      assert(slot >= 0 && slot < slots, 'the lists of the wheel hold slots');
+      assert(linked < expiring, 'the wheel holds each session once');
+      entry = regions.wheel + slot * WHEEL_WORDS;
+      assert(words[entry] - 1 === before, 'the links of the wheel agree both ways');
+      linked += 1;
+      before = slot;
+    }
+    const last = words[regions.wheel + list * WHEEL_WORDS] - 1;
+    assert(last === before, 'a list of the wheel ends where it says');
+  }
+  assert(linked === expiring, 'the wheel holds every session that can expire');
 }

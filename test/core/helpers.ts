@@ -23,6 +23,9 @@ export interface TableOptions {
   dataBytesMax?: number;
   replyBytesMax?: number;
   ttlDefaultMs?: number;
+  /** The default rate limit. */
+  ratePerSecond?: number;
+  rateBurst?: number;
   shard?: number;
   runner?: number;
   ledger?: Ledger;
@@ -38,6 +41,8 @@ export function makeTable(options: TableOptions = {}): SessionTable {
     dataBytesMax: options.dataBytesMax ?? 64,
     replyBytesMax: options.replyBytesMax ?? 64,
     ttlDefaultMs: options.ttlDefaultMs ?? 1_000,
+    ratePerSecond: options.ratePerSecond ?? 0,
+    rateBurst: options.rateBurst ?? 0,
     seedA: 0x1234567,
     seedB: 0x7654321,
   });
@@ -74,6 +79,11 @@ export interface MessageFields {
   body?: string | Uint8Array;
   /** Present: a TTL of its own. */
   ttlMs?: number;
+  /** Of a register: a rate limit of its own, per second and burst. */
+  rate?: readonly [number, number];
+  cost?: number;
+  capabilities?: number;
+  flags?: number;
   token?: number;
   frontEnd?: number;
   kind?: Kind;
@@ -92,9 +102,16 @@ export function message(table: SessionTable, fields: MessageFields): Message {
   m.operation = fields.operation ?? 1;
   m.token = fields.token ?? 0;
   m.frontEnd = fields.frontEnd ?? 0;
+  m.flags = fields.flags ?? 0;
+  m.cost = fields.cost ?? 1;
+  m.capabilities = fields.capabilities ?? 0;
   if (fields.ttlMs !== undefined) {
-    m.flags = RegisterFlag.TTL;
+    m.flags |= RegisterFlag.TTL;
     m.ttlMs = fields.ttlMs | 0;
+  }
+  if (fields.rate !== undefined) {
+    m.flags |= RegisterFlag.RATE;
+    [m.ratePerSecond, m.rateBurst] = fields.rate;
   }
   setBody(m, toBytes(fields.body ?? ''));
   return m;
@@ -136,9 +153,11 @@ export function commit(
   reply: string | Uint8Array,
   data?: string | Uint8Array,
   status = 0,
+  touches = true,
+  ttlMs = -1,
 ): void {
   const staged = stage(table.arena, reply, data);
-  table.commit(slot, status, staged.replyLength, staged.dataLength);
+  table.commit(slot, status, staged.replyLength, staged.dataLength, touches, ttlMs);
 }
 
 /** Commits a call. Its status and reply are never stored, so they are odd ones on purpose. */
@@ -147,9 +166,10 @@ export function commitCall(
   slot: number,
   data: string | Uint8Array | undefined,
   touches: boolean,
+  ttlMs = -1,
 ): void {
   const staged = stage(table.arena, 'unstored', data);
-  table.commitCall(slot, 3, staged.replyLength, staged.dataLength, touches);
+  table.commitCall(slot, 3, staged.replyLength, staged.dataLength, touches, ttlMs);
 }
 
 export function stage(

@@ -7,16 +7,26 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import { Arena } from '../../src/core/arena.ts';
 import { REASON_NAMES, Reason, Verdict } from '../../src/core/codes.ts';
-import { Counter, Header, Row } from '../../src/core/layout.ts';
+import { Counter, Header, Row, RowFlag } from '../../src/core/layout.ts';
 import { Ledger } from '../../src/core/ledger.ts';
 import { TTL_NEVER } from '../../src/core/limits.ts';
-import { Kind } from '../../src/core/message.ts';
+import { CloseFlag, Kind } from '../../src/core/message.ts';
 import { SessionTable } from '../../src/core/session-table.ts';
 import * as h from './helpers.ts';
 import { NaiveModel } from './naive-model.ts';
 
 export interface Step {
-  kind: 'register' | 'request' | 'settle' | 'call' | 'close' | 'evict' | 'clock';
+  kind:
+    | 'register'
+    | 'request'
+    | 'settle'
+    | 'call'
+    | 'close'
+    | 'evict'
+    | 'clock'
+    | 'sweep'
+    | 'orphan'
+    | 'reap';
   id: number;
   /** Which of the two views takes the step; the runner of a begin. */
   view: number;
@@ -31,6 +41,12 @@ export interface Step {
   /** Leaves a request pinned; of a settle, aborts; of a call, touches nothing. */
   other: boolean;
   ttlMs: number | undefined;
+  /** Of a commit: whether it touches, and the TTL that it sets; -1 = none. */
+  touches: boolean;
+  newTtlMs: number;
+  /** Of a register. */
+  rate: readonly [number, number] | null;
+  cost: number;
   delayMs: number;
 }
 
@@ -38,12 +54,15 @@ export interface Step {
 export const arbitraryStep: fc.Arbitrary<Step> = fc.record({
   kind: fc.oneof(
     { weight: 4, arbitrary: fc.constant<Step['kind']>('register') },
-    { weight: 6, arbitrary: fc.constant<Step['kind']>('request') },
+    { weight: 12, arbitrary: fc.constant<Step['kind']>('request') },
     { weight: 2, arbitrary: fc.constant<Step['kind']>('settle') },
     { weight: 2, arbitrary: fc.constant<Step['kind']>('call') },
     { weight: 1, arbitrary: fc.constant<Step['kind']>('close') },
     { weight: 2, arbitrary: fc.constant<Step['kind']>('evict') },
     { weight: 3, arbitrary: fc.constant<Step['kind']>('clock') },
+    { weight: 2, arbitrary: fc.constant<Step['kind']>('sweep') },
+    { weight: 1, arbitrary: fc.constant<Step['kind']>('orphan') },
+    { weight: 1, arbitrary: fc.constant<Step['kind']>('reap') },
   ),
   id: fc.constantFrom(1, 1, 1, 2, 2, 3, 4, 5, 6),
   view: fc.integer({ min: 0, max: 1 }),
@@ -54,8 +73,12 @@ export const arbitraryStep: fc.Arbitrary<Step> = fc.record({
   payload: fc.string({ maxLength: 20 }),
   writes: fc.boolean(),
   other: fc.boolean(),
-  ttlMs: fc.constantFrom(undefined, undefined, 0, 5, 30, TTL_NEVER),
-  delayMs: fc.constantFrom(0, 0.25, 1, 5, 6, 30, 200, -3),
+  ttlMs: fc.constantFrom(undefined, undefined, 0, 5, 30, 100, 600, TTL_NEVER),
+  touches: fc.constantFrom(true, true, true, false),
+  newTtlMs: fc.constantFrom(-1, -1, -1, -1, -1, 0, 5, 30, 700, TTL_NEVER),
+  rate: fc.constantFrom(null, null, null, [3, 1] as const, [100, 2] as const, [1000, 3] as const),
+  cost: fc.constantFrom(1, 1, 1, 1, 0, 2, 3),
+  delayMs: fc.constantFrom(0, 0.25, 1, 1, 5, 6, 30, 200, 600, -3),
 });
 
 export class Lockstep {
@@ -91,6 +114,9 @@ export class Lockstep {
     else if (step.kind === 'settle') this.#settle(table, step);
     else if (step.kind === 'call') this.#call(table, step);
     else if (step.kind === 'close') this.#close(table, step);
+    else if (step.kind === 'sweep') this.#sweep(table, step);
+    else if (step.kind === 'orphan') this.#orphan(table, step);
+    else if (step.kind === 'reap') this.#reap(table);
     else this.#evict(table, step);
   }
 
@@ -99,11 +125,12 @@ export class Lockstep {
     this.views[0].now[0] = this.model.now;
   }
 
-  #register(table: SessionTable, { id, ttlMs }: Step): void {
+  #register(table: SessionTable, { id, ttlMs, rate }: Step): void {
     const token = this.#token;
-    const fields = ttlMs === undefined ? { id, token } : { id, token, ttlMs };
+    const own = rate === null ? {} : { rate };
+    const fields = ttlMs === undefined ? { id, token, ...own } : { id, token, ttlMs, ...own };
     const admission = h.ADMISSIONS[h.register(table, fields)];
-    expect(admission).toBe(this.model.register(id, ttlMs, token));
+    expect(admission).toBe(this.model.register(id, ttlMs, token, rate));
     const live = this.model.sessions.get(id);
     if (live === undefined) return;
     this.known.set(id, live.session);
@@ -112,15 +139,18 @@ export class Lockstep {
   }
 
   #request(table: SessionTable, step: Step): void {
-    const { id, body, operation } = step;
+    const { id, body, operation, cost } = step;
     const token = this.#token;
     const session = (this.known.get(id) ?? 1) + step.apart;
     const last = this.model.sessions.get(id)?.request ?? 0;
     const request = Math.max(0, last + step.ahead);
-    const verdict = h.begin(table, { id, session, request, body, operation, token });
+    const m = h.message(table, { id, session, request, body, operation, token, cost });
+    const verdict = table.begin(m);
+    if (verdict === Verdict.EXECUTE) table.pay(table.slot, m);
     const asked = `${operation} ${body}`;
-    const expected = this.model.begin(id, session, request, asked, token, table.runner);
+    const expected = this.model.begin(id, session, request, asked, token, table.runner, cost);
     expect(h.named(table, verdict)).toBe(expected);
+    this.#compareWait(table, expected, step);
     if (verdict === Verdict.REPLAY) {
       expect(h.text(h.replyOf(table, table.slot))).toBe(this.model.sessions.get(id)!.reply);
     }
@@ -140,21 +170,31 @@ export class Lockstep {
     this.model.abort(id);
   }
 
-  #commit(table: SessionTable, slot: number, { id, payload, writes, operation }: Step): void {
+  #compareWait(table: SessionTable, verdict: string, { id, cost }: Step): void {
+    if (verdict !== 'error rate_limited') return;
+    expect(table.retryAfterMs).toBe(this.model.retryAfter(this.model.sessions.get(id)!, cost));
+    this.model.counted.rate_limited = (this.model.counted.rate_limited ?? 0) + 1;
+  }
+
+  #commit(table: SessionTable, slot: number, step: Step): void {
+    const { id, payload, writes, operation, touches, newTtlMs } = step;
     const data = writes ? `data ${payload}` : undefined;
-    h.commit(table, slot, payload, data, operation);
-    this.model.commit(id, payload, data, operation);
+    h.commit(table, slot, payload, data, operation, touches, newTtlMs);
+    this.model.commit(id, payload, data, operation, touches, newTtlMs);
   }
 
   #call(table: SessionTable, step: Step): void {
-    const { id, payload, other } = step;
-    const verdict = h.named(table, table.beginCall(h.message(table, { id, kind: Kind.CALL })));
-    expect(verdict).toBe(this.model.beginCall(id));
+    const { id, payload, other, cost, newTtlMs } = step;
+    const m = h.message(table, { id, kind: Kind.CALL, cost });
+    const verdict = h.named(table, table.beginCall(m));
+    expect(verdict).toBe(this.model.beginCall(id, cost));
+    this.#compareWait(table, verdict, step);
     if (verdict !== 'execute') return;
+    table.pay(table.slot, m);
     const writes = step.writes && !table.isExecuting(table.slot);
     const data = writes ? `call ${payload}` : undefined;
-    h.commitCall(table, table.slot, data, !other);
-    this.model.commitCall(id, data, !other);
+    h.commitCall(table, table.slot, data, !other, newTtlMs);
+    this.model.commitCall(id, data, !other, newTtlMs);
   }
 
   #close(table: SessionTable, step: Step): void {
@@ -164,6 +204,48 @@ export class Lockstep {
     const before = this.model.sessions.size;
     expect(h.named(table, verdict)).toBe(this.model.close(id, session));
     if (this.model.sessions.size < before) this.#compareEnded(table);
+  }
+
+  /** Ends at most one session that has expired: which one, the wheel chooses. */
+  #sweep(table: SessionTable, step: Step): void {
+    table.wheel.advance();
+    if (!table.sweep(step.other ? 1 : 100)) return;
+    const live = this.model.sessions.get(table.ended.id3);
+    expect(live !== undefined && this.model.isExpired(live)).toBe(true);
+    this.model.end(live!, 'expired');
+    this.#compareEnded(table);
+    this.model.counted.swept = (this.model.counted.swept ?? 0) + 1;
+  }
+
+  #orphan(table: SessionTable, { id, apart }: Step): void {
+    const session = Math.max(0, (this.known.get(id) ?? 1) + apart);
+    const flags = CloseFlag.DISCONNECTED;
+    const verdict = table.close(h.message(table, { id, session, kind: Kind.CLOSE, flags }));
+    const before = this.model.sessions.size;
+    expect(h.named(table, verdict)).toBe(this.model.orphan(id, session));
+    if (this.model.sessions.size < before) this.#compareEnded(table);
+  }
+
+  #reap(table: SessionTable): void {
+    for (const slot of h.orderOf(table)) {
+      const id = h.idOf(table, slot);
+      const isReaped = table.reap(slot);
+      expect(isReaped).toBe(this.model.reap(id));
+      // One at a time, so that a death leaves it done or not.
+      if (isReaped) return this.#compareEnded(table);
+    }
+  }
+
+  /** Long after: what can expire is found by the wheel, and nothing else ends. */
+  sweepAll(): void {
+    const [table] = this.views;
+    this.#advance(2 ** 33);
+    table.wheel.advance();
+    while (table.sweep(1_000)) this.model.end(this.model.sessions.get(table.ended.id3)!, 'expired');
+    expect([...this.model.sessions.values()].filter((live) => this.model.isExpired(live))).toEqual(
+      [],
+    );
+    this.compare();
   }
 
   #evict(table: SessionTable, step: Step): void {
@@ -202,6 +284,7 @@ export class Lockstep {
     expect(count(Counter.ENDED + Reason.EVICTED)).toBe(counted.evicted ?? 0);
     expect(count(Counter.ENDED + Reason.EXPIRED)).toBe(counted.expired ?? 0);
     expect(count(Counter.ENDED + Reason.CLOSED)).toBe(counted.closed ?? 0);
+    expect(count(Counter.ENDED + Reason.DISCONNECTED)).toBe(counted.disconnected ?? 0);
   }
 }
 
@@ -234,6 +317,8 @@ export function tableState(table: SessionTable): string[] {
       `active ${never ? deadline : deadline - (words[row + Row.TTL_MS] >>> 0)}`,
       `version ${floats[(row + Row.VERSION) / 2]} token ${words[row + Row.TOKEN]}`,
       table.isExecuting(slot) ? `runs on ${words[row + Row.FLAGS] >>> 24}` : 'idle',
+      (words[row + Row.FLAGS] & RowFlag.DOOMED) !== 0 ? 'doomed' : '',
+      `ttl ${words[row + Row.TTL_MS] >>> 0}`,
       `reply ${h.text(h.replyOf(table, slot))} data ${h.text(h.dataOf(table, slot))}`,
     ];
     return held.join(', ');
@@ -250,6 +335,8 @@ export function modelState(model: NaiveModel): string[] {
       `active ${live.activeAt}`,
       `version ${live.version} token ${live.token}`,
       live.executing === null ? 'idle' : `runs on ${live.executing.runner}`,
+      live.doomed ? 'doomed' : '',
+      `ttl ${live.ttlMs}`,
       `reply ${live.reply} data ${live.data}`,
     ];
     return held.join(', ');

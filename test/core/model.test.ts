@@ -5,7 +5,7 @@ import { checkInvariants } from '../../src/core/invariants.ts';
 import * as h from './helpers.ts';
 import { arbitraryStep, makeLockstep } from './lockstep.ts';
 
-const history = fc.array(arbitraryStep, { minLength: 1, maxLength: 120, size: 'max' });
+const history = fc.array(arbitraryStep, { minLength: 60, maxLength: 120, size: 'max' });
 
 function agree(slots: number, sessionsMax: number, numRuns: number): void {
   const seen = new Set<string>();
@@ -18,13 +18,18 @@ function agree(slots: number, sessionsMax: number, numRuns: number): void {
         pair.compare();
       }
       pair.compareCounters();
+      pair.sweepAll();
+      checkInvariants(pair.views[0]);
       for (const name of Object.keys(pair.model.counted)) seen.add(name);
     }),
     h.runs(numRuns),
   );
   // The histories really went everywhere: a run that only ever refuses would prove nothing.
   expect([...seen]).toEqual(
-    expect.arrayContaining(['resumed', 'replays', 'errors', 'expired', 'evicted', 'closed']),
+    expect.arrayContaining([
+      ...['resumed', 'replays', 'errors', 'expired', 'evicted', 'closed'],
+      ...['rate_limited', 'swept', 'disconnected'],
+    ]),
   );
 }
 

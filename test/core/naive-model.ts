@@ -21,6 +21,12 @@ export interface NaiveSession {
   token: number;
   /** What executes now, and on which runner. */
   executing: { asked: string; runner: number } | null;
+  /** Its connection has gone: it ends once it is not executing. */
+  doomed: boolean;
+  createdAt: number;
+  rate: readonly [number, number] | null;
+  /** When the whole burst is there again, in units of which `rate` pass each ms. */
+  burstAt: number;
 }
 
 interface Ended {
@@ -61,7 +67,12 @@ export class NaiveModel {
     return copy;
   }
 
-  register(id: number, ttlMs: number | undefined, token: number): string {
+  register(
+    id: number,
+    ttlMs: number | undefined,
+    token: number,
+    rate: readonly [number, number] | null = null,
+  ): string {
     const live = this.find(id);
     if (live !== undefined) {
       if (live.executing === null) live.token = token;
@@ -85,6 +96,10 @@ export class NaiveModel {
       committedAt: 0,
       token,
       executing: null,
+      doomed: false,
+      createdAt: Math.max(this.commitTime, this.now),
+      rate,
+      burstAt: 0,
     };
     this.sessions.set(id, session);
     this.#committed(session, true);
@@ -92,7 +107,15 @@ export class NaiveModel {
     return 'admitted';
   }
 
-  begin(id: number, session: number, n: number, asked: string, token: number, runner: number) {
+  begin(
+    id: number,
+    session: number,
+    n: number,
+    asked: string,
+    token: number,
+    runner: number,
+    cost = 1,
+  ) {
     const live = this.find(id);
     if (live === undefined) return `eviction ${this.#recall(id, session)}`;
     if (session < live.session) return 'eviction session_too_low';
@@ -110,12 +133,21 @@ export class NaiveModel {
       live.token = token;
       return 'joined';
     }
+    if (this.retryAfter(live, cost) !== 0) return this.#error('rate_limited');
     live.executing = { asked, runner };
     live.token = token;
+    this.#pay(live, cost);
     return 'execute';
   }
 
-  commit(id: number, reply: string, data: string | undefined, status: number): void {
+  commit(
+    id: number,
+    reply: string,
+    data: string | undefined,
+    status: number,
+    touches = true,
+    ttlMs = -1,
+  ): void {
     const live = this.sessions.get(id)!;
     live.request += 1;
     live.asked = live.executing!.asked;
@@ -123,7 +155,7 @@ export class NaiveModel {
     live.reply = reply;
     live.status = status;
     this.#write(live, data);
-    this.#committed(live, true);
+    this.#committed(live, touches, ttlMs);
     this.#count('requests');
   }
 
@@ -131,14 +163,36 @@ export class NaiveModel {
     this.sessions.get(id)!.executing = null;
   }
 
-  beginCall(id: number): string {
-    return this.find(id) === undefined ? `eviction ${this.#recall(id, 0)}` : 'execute';
+  beginCall(id: number, cost = 1): string {
+    const live = this.find(id);
+    if (live === undefined) return `eviction ${this.#recall(id, 0)}`;
+    if (this.retryAfter(live, cost) !== 0) return this.#error('rate_limited');
+    this.#pay(live, cost);
+    return 'execute';
   }
 
-  commitCall(id: number, data: string | undefined, touches: boolean): void {
+  /** Milliseconds until a session may spend so much; -1 = never. */
+  retryAfter(live: NaiveSession, cost: number): number {
+    if (live.rate === null) return 0;
+    const [perSecond, burst] = live.rate;
+    if (cost > burst) return -1;
+    const backlog = Math.max(0, live.burstAt - this.#elapsed(live) * perSecond);
+    return Math.max(0, Math.ceil((backlog + 1000 * (cost - burst)) / perSecond));
+  }
+
+  #pay(live: NaiveSession, cost: number): void {
+    if (live.rate === null) return;
+    live.burstAt = Math.max(live.burstAt, this.#elapsed(live) * live.rate[0]) + 1000 * cost;
+  }
+
+  #elapsed(live: NaiveSession): number {
+    return Math.max(0, Math.floor(this.now) - Math.floor(live.createdAt));
+  }
+
+  commitCall(id: number, data: string | undefined, touches: boolean, ttlMs = -1): void {
     const live = this.sessions.get(id)!;
     this.#write(live, data);
-    this.#committed(live, touches);
+    this.#committed(live, touches, ttlMs);
     this.#count('calls');
   }
 
@@ -152,11 +206,32 @@ export class NaiveModel {
     return 'eviction closed';
   }
 
+  /** The connection of a session has gone. */
+  orphan(id: number, session: number): string {
+    const live = this.find(id);
+    if (live === undefined) return `eviction ${this.#recall(id, session)}`;
+    if (session !== 0 && session < live.session) return 'eviction session_too_low';
+    if (session > live.session) return this.#error('session_too_high');
+    if (live.executing !== null) {
+      live.doomed = true;
+      return 'joined';
+    }
+    this.end(live, 'disconnected');
+    return 'eviction disconnected';
+  }
+
+  reap(id: number): boolean {
+    const live = this.sessions.get(id);
+    if (live === undefined || !live.doomed || live.executing !== null) return false;
+    this.end(live, 'disconnected');
+    return true;
+  }
+
   evictOldest(limitMs: number): string {
     const victim = this.victim();
     if (victim === undefined) return 'none';
     if (victim.committedAt > limitMs) return 'not_oldest';
-    this.end(victim, this.#isExpired(victim) ? 'expired' : 'evicted');
+    this.end(victim, this.isExpired(victim) ? 'expired' : 'evicted');
     return 'evicted';
   }
 
@@ -169,7 +244,7 @@ export class NaiveModel {
   /** The live session of an id; an expired one ends here. */
   find(id: number): NaiveSession | undefined {
     const live = this.sessions.get(id);
-    if (live === undefined || !this.#isExpired(live)) return live;
+    if (live === undefined || !this.isExpired(live)) return live;
     this.end(live, 'expired');
     return undefined;
   }
@@ -183,7 +258,7 @@ export class NaiveModel {
     this.#count(reason);
   }
 
-  #isExpired(live: NaiveSession): boolean {
+  isExpired(live: NaiveSession): boolean {
     if (live.executing !== null || live.ttlMs === TTL_NEVER) return false;
     return this.now - live.activeAt > live.ttlMs;
   }
@@ -200,12 +275,13 @@ export class NaiveModel {
     live.version += 1;
   }
 
-  #committed(live: NaiveSession, touches: boolean): void {
+  #committed(live: NaiveSession, touches: boolean, ttlMs = -1): void {
     this.commits += 1;
     this.commitTime = Math.max(this.commitTime, this.now);
     live.commit = this.commits;
     live.committedAt = this.commitTime;
     if (touches) live.activeAt = this.commitTime;
+    if (ttlMs >= 0) live.ttlMs = ttlMs;
     this.order = this.order.filter((other) => other !== live.id);
     this.order.push(live.id);
   }
