@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningServer, serve } from '../../dist/serve.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const DOCUMENTS = ['README.md', 'docs/embedding.md'];
+const DOCUMENTS = ['README.md', 'docs/embedding.md', 'docs/idempotency-keys.md'];
 
 let server: RunningServer;
 let folder: string;
