@@ -23,7 +23,7 @@ const packr = new Packr({ useRecords: false });
 const NOTHING = packr.pack(null);
 const DATA = packr.pack({ user: 1, name: 'somebody', cart: [1, 2, 3] });
 const PATCH = packr.pack({ name: 'somebody else' });
-const ANY = { prefix: '', ageMsMin: 0, idleMsMin: 0 };
+const ANY = { prefix: '', ageMsMin: 0, idleMsMin: 0, wallOffsetMs: 0 };
 const ERROR = AnswerKind.ERROR;
 const EVICTION = AnswerKind.EVICTION;
 

@@ -63,8 +63,6 @@ export interface EngineStats {
   readonly sweepLagMs: number;
 }
 
-const ANY: ListFilter = { prefix: '', ageMsMin: 0, idleMsMin: 0 };
-
 export class Operator {
   readonly #router: Router;
   readonly #capabilities: readonly string[];
@@ -114,7 +112,7 @@ export class Operator {
   async list(query: ListQuery = {}): Promise<SessionPage> {
     const { ports } = this.#router;
     const limit = integerOption('limit', query.limit ?? LIST_LIMIT_DEFAULT, 1, LIST_LIMIT_MAX);
-    const filter = filterOf(query);
+    const filter = this.#filter(query);
     const at = cursorOf(query.cursor ?? null, ports.length);
     const sessions: SessionEntry[] = [];
     let { shard, slot } = at;
@@ -138,7 +136,7 @@ export class Operator {
     const port = this.#router.portOf(m);
     return this.#read(port, ({ table }) => {
       const slot = table.index.find(m.hash, m.id0, m.id1, m.id2, m.id3);
-      const entry = slot < 0 ? undefined : entryOf(table, slot, ANY);
+      const entry = slot < 0 ? undefined : entryOf(table, slot, this.#filter({}));
       if (entry === undefined) return null;
       const { words } = table.arena;
       const row = table.rowOf(slot);
@@ -186,6 +184,12 @@ export class Operator {
     return ended;
   }
 
+  #filter(query: ListQuery): ListFilter {
+    const { clock } = this.#router;
+    clock.read();
+    return { ...filterOf(query), wallOffsetMs: Date.now() - clock.cell[0] };
+  }
+
   /** Runs a short look at a shard's memory as its owner, as soon as nobody else owns it. */
   async #read<T>(port: ShardPort, look: (port: ShardPort) => T): Promise<T> {
     for (;;) {
@@ -220,7 +224,7 @@ function collect(
   return slot;
 }
 
-function filterOf(query: ListQuery): ListFilter {
+function filterOf(query: ListQuery): Omit<ListFilter, 'wallOffsetMs'> {
   const { prefix = '', ageMsMin = 0, idleMsMin = 0 } = query;
   if (
     typeof prefix !== 'string' ||

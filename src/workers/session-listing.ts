@@ -2,7 +2,6 @@
  * Sessions as an operator sees them, read from the rows. Only by the holder of a shard's owner
  * word. Reading neither touches a session nor ends one that has expired; that is only passed over.
  */
-import { clientIdText } from '../core/client-id.ts';
 import { Header, Row, RowFlag } from '../core/layout.ts';
 import { TTL_NEVER } from '../core/limits.ts';
 import type { SessionTable } from '../core/session-table.ts';
@@ -27,12 +26,18 @@ export interface SessionEntry {
   readonly connectionScoped: boolean;
 }
 
-/** What an entry must be to be listed. */
+/** The id of the entry at hand, as words and as bytes. */
+const idWords = new Int32Array(4);
+const idBytes = Buffer.from(idWords.buffer);
+
+/** What an entry must be to be listed, and how to show it. */
 export interface ListFilter {
   /** The id begins with these hexadecimal digits. */
   readonly prefix: string;
   readonly ageMsMin: number;
   readonly idleMsMin: number;
+  /** What makes a time of the engine's clock one since the Unix epoch. */
+  readonly wallOffsetMs: number;
 }
 
 /** One past the last slot that was ever used. */
@@ -60,14 +65,10 @@ export function entryOf(
   if (!never && !executing && now > deadline) return undefined;
   const idleMs = Math.max(0, now - active);
   if (idleMs < filter.idleMsMin || now - created < filter.ageMsMin) return undefined;
-  const id = clientIdText(
-    words[row + Row.ID0],
-    words[row + Row.ID1],
-    words[row + Row.ID2],
-    words[row + Row.ID3],
-  );
+  for (let i = 0; i < 4; i++) idWords[i] = words[row + Row.ID0 + i];
+  const id = idBytes.toString('hex');
   if (!id.startsWith(filter.prefix)) return undefined;
-  const wall = Date.now() - now;
+  const wall = filter.wallOffsetMs;
   return {
     id,
     session:
