@@ -16,7 +16,14 @@ import {
 } from '../core/codes.ts';
 import { Header, Row, RowByte, RowFlag } from '../core/layout.ts';
 import { TTL_NEVER } from '../core/limits.ts';
-import { CloseFlag, EvictFlag, Kind, type Message, RegisterFlag } from '../core/message.ts';
+import {
+  CloseFlag,
+  EvictFlag,
+  Kind,
+  type Message,
+  RegisterFlag,
+  SweepFlag,
+} from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { failureText, type ServiceContext } from '../services/context.ts';
 import type { CheckedService, Operation } from '../services/service.ts';
@@ -306,6 +313,7 @@ export class Executor {
   }
 
   #sweepNow(m: Message): void {
+    if ((m.flags & SweepFlag.FIRST) !== 0) this.table.wheel.advanceToNow();
     const ended = this.sweep(SWEEP_BATCH_MAX);
     const a = this.#answerTo(m, AnswerKind.RESULT);
     a.code = Status.OK;
