@@ -151,7 +151,7 @@ class Client:
             raise OutcomeUnknown('the answer to the call was lost') from error
 
     def sessions(self, **filters):
-        """Yields an entry for each live session; filters: prefix, age_ms_min, idle_ms_min, limit."""
+        """Yields an entry for each live session. Filters are prefix, age_ms_min, idle_ms_min."""
         cursor = None
         while True:
             page = self.call('list', {**filters, 'cursor': cursor})
