@@ -3,12 +3,13 @@
 It needs Python 3.8 and the package msgpack (Debian: python3-msgpack):
 
     with Client('127.0.0.1', 7377) as client:
-        session = client.register(ttl_ms=60_000)
-        session.request('put', {'color': 'blue'})
-        version, data = session.request('get')
+        session = client.register(ttl_ms=60_000, data={'color': 'blue'})
+        session.increment('visits')
+        version, data = session.get()
 
 Everything blocks, and one thread uses a client at a time. A request whose answer is lost is sent
-again with the same number and the same bytes, so that the server executes it once.
+again with the same number and the same bytes, so that the server executes it once. A call has no
+number: it is sent once, and if its answer is lost, its outcome is unknown.
 """
 import os
 import random
@@ -17,11 +18,11 @@ import time
 
 import msgpack
 
-HELLO, REGISTER, REQUEST, CLOSE = 0, 1, 2, 3
+HELLO, REGISTER, REQUEST, CLOSE, PING, CALL = range(6)
 WELCOME, REGISTERED, REPLY, EVICTION, PONG, RESULT, ERROR = range(16, 23)
 STATUSES = ('ok', 'failed', 'conflict', 'unknown_operation', 'invalid_body', 'too_large')
 # Errors after which the same frame is sent again, and those that more trying does not mend.
-PASSING = ('server_busy', 'request_in_flight', 'rate_limited', 'shutting_down')
+PASSING = ('server_busy', 'request_in_flight', 'shutting_down')
 MISTAKES = ('malformed_frame', 'frame_too_large', 'unsupported_version', 'hello_required',
             'unauthorized')
 PAUSE_MIN, PAUSE_MAX = 0.05, 2.0
@@ -40,12 +41,20 @@ class Refused(SessileError):
 
 
 class Failed(SessileError):
-    """The request was executed and committed, with a status other than ok."""
+    """The request or call was executed, with a status other than ok."""
 
     def __init__(self, status, body):
         self.status = STATUSES[status] if status < len(STATUSES) else str(status)
         super().__init__(f'{self.status}: {body!r}')
         self.body = body
+
+
+class Conflict(Failed):
+    """The data has another version than expected: `version`."""
+
+    @property
+    def version(self):
+        return self.body
 
 
 class Evicted(SessileError):
@@ -61,7 +70,11 @@ class OutcomeUnknown(SessileError):
 
 
 class TryAgain(Exception):
-    """A refusal that may pass."""
+    """A refusal that may pass, if it says so after a number of seconds."""
+
+    def __init__(self, after=None):
+        super().__init__()
+        self.after = after
 
 
 class Client:
@@ -69,8 +82,9 @@ class Client:
 
     def __init__(self, host='127.0.0.1', port=7377, timeout=5.0, attempts=8):
         self.address, self.timeout, self.attempts = (host, port), timeout, attempts
-        self.operations, self.limits = {}, {}
+        self.operations, self.limits, self.capabilities = {}, {}, []
         self._socket = self._unpacker = None
+        self._correlation = 0
         self._sessions = {}  # by id, to tell them of evictions that come unasked
         self.connect()
 
@@ -88,15 +102,20 @@ class Client:
         self._socket.sendall(encode([HELLO, 1, {'client': 'python example'}]))
         _, _, about = self.receive()
         self.operations, self.limits = about['operations'], about['limits']
+        self.capabilities = about['capabilities']
 
     def disconnect(self):
-        """Closes the connection; sessions live on in the server."""
+        """Closes the connection; sessions live on in the server, but for scope='connection'."""
         if self._socket is not None:
             self._socket.close()
         self._socket = None
 
     def register(self, client_id=None, **options):
-        """Opens a session, or finds the live one of this id. The only option now is `ttl_ms`."""
+        """Opens a session, or finds the live one of this id, which the options do not change.
+
+        Options: ttl_ms (None: for ever), rate (per_second, burst), scope ('connection'),
+        capabilities (a list of names), data (the first data, a dict).
+        """
         client_id = client_id or os.urandom(16)
 
         def settle(message):
@@ -109,15 +128,49 @@ class Client:
         self._sessions[client_id] = Session(self, *message[1:])
         return self._sessions[client_id]
 
+    def call(self, operation, body=None, client_id=None):
+        """Executes an operation without a number: of a session, or of the server itself.
+
+        The server's own are stats, list, inspect, remove and sweep.
+        """
+        self._correlation = correlation = (self._correlation + 1) % 2**32
+        if client_id is not None:
+            operation = self.operations[operation]
+        frame = encode([CALL, correlation, client_id, operation, body])
+        if self._socket is None:
+            self.connect()
+        try:
+            self._socket.sendall(frame)
+            while True:
+                message = self.receive()
+                raise_refusal(message, None, correlation, passing=())
+                if message[0] == RESULT and message[1] == correlation:
+                    return result_of(*message[2:])
+        except OSError as error:
+            self.disconnect()
+            raise OutcomeUnknown('the answer to the call was lost') from error
+
+    def sessions(self, **filters):
+        """Yields an entry for each live session. Filters are prefix, age_ms_min, idle_ms_min."""
+        cursor = None
+        while True:
+            page = self.call('list', {**filters, 'cursor': cursor})
+            yield from page['sessions']
+            cursor = page['cursor']
+            if cursor is None:
+                return
+
     def exchange(self, frame, settle):
         """Sends a frame until `settle` returns something else than None for what comes back.
 
         Returns that, and how often the frame was sent.
         """
+        after = None
         for attempt in range(self.attempts):
             if attempt > 0:
                 pause = min(PAUSE_MAX, PAUSE_MIN * 2 ** (attempt - 1))
-                time.sleep(pause * random.uniform(0.5, 1))
+                time.sleep(pause * random.uniform(0.5, 1) if after is None else after)
+            after = None
             try:
                 if self._socket is None:
                     self.connect()
@@ -126,8 +179,8 @@ class Client:
                     answer = settle(self.receive())
                     if answer is not None:
                         return answer, attempt + 1
-            except TryAgain:
-                continue
+            except TryAgain as refusal:
+                after = refusal.after
             except OSError:  # timeouts too: the next attempt goes over a new connection
                 self.disconnect()
         raise OutcomeUnknown(f'no answer in {self.attempts} attempts')
@@ -163,11 +216,15 @@ class Client:
 
 
 class Session:
-    """A session: numbered requests, one at a time. `Client.register` makes them."""
+    """A session: numbered requests, one at a time. `Client.register` makes them.
+
+    The methods below `close` are the operations of the server's own service.
+    """
 
     def __init__(self, client, client_id, number, last, about):
         self.client, self.id, self.number, self.last = client, client_id, number, last
         self.resumed, self.ttl_ms = about['resumed'], about['ttl_ms']
+        self.rate, self.capabilities = about['rate'], about['capabilities']
         self.ended = None
         self._open = None  # the frame of a request whose outcome is not known
         self._in_doubt = False  # it may have been executed although no answer came
@@ -191,6 +248,56 @@ class Session:
         if self.ended is None:
             self.client.exchange(encode([CLOSE, self.id, self.number]), self._closed)
 
+    def call(self, operation, body=None):
+        """Executes an operation without a number; if it is sent twice, it is executed twice."""
+        if self.ended is not None:
+            raise Evicted(self.ended)
+        try:
+            return self.client.call(operation, body, self.id)
+        except Refused as refused:
+            if refused.code not in ('no_session', 'expired'):
+                raise
+            self.ended = refused.code
+            raise Evicted(refused.code) from None
+
+    def get(self):
+        """Returns the version and the data. It is a call: nothing is lost if it is repeated."""
+        return tuple(self.call('get'))
+
+    def peek(self):
+        """As `get`, but does not keep the session alive."""
+        return tuple(self.call('peek'))
+
+    def info(self):
+        return self.call('info')
+
+    def touch(self):
+        self.call('touch')
+
+    def set_ttl(self, ttl_ms):
+        """Milliseconds that the session lives idle; None: for ever."""
+        self.call('set_ttl', ttl_ms)
+        self.ttl_ms = ttl_ms
+
+    def put(self, data):
+        """Replaces the data and returns its version."""
+        return self.request('put', data)
+
+    def put_if(self, version, data):
+        """Replaces the data if it has this version; raises Conflict if it has another."""
+        return self.request('put_if', [version, data])
+
+    def merge(self, **fields):
+        """Sets fields of the data; None removes one. Returns the version."""
+        return self.request('merge', fields)
+
+    def increment(self, field, delta=1):
+        return self.request('increment', [field, delta])
+
+    def batch(self, *operations):
+        """Executes several (operation, body) in one commit, all or none; returns their results."""
+        return self.request('batch', operations)
+
     def _settle(self):
         """Sends the open request until its answer has come."""
         try:
@@ -205,10 +312,7 @@ class Session:
         if message[0] == EVICTION:
             raise Evicted(message[3], self._in_doubt or times > 1)
         self.last += 1
-        status, body = message[4:]
-        if status != 0:
-            raise Failed(status, body)
-        return body
+        return result_of(*message[4:])
 
     def _answer(self, message):
         raise_refusal(message, self.id, self.last + 1)
@@ -224,13 +328,23 @@ class Session:
         return message[0] == EVICTION and message[1:3] == [self.id, self.number]
 
 
-def raise_refusal(message, client_id, number):
+def raise_refusal(message, client_id, number, passing=PASSING):
     """Raises what an error about this id and number says; other messages are let pass."""
     if message[0] != ERROR or message[3:5] != [client_id, number]:
         return
-    if message[1] in PASSING:
+    code, details = message[1], message[5] or {}
+    if code in passing:
         raise TryAgain()
-    raise Refused(message[1], message[2], message[5])
+    if passing and code == 'rate_limited' and details['retry_after_ms'] is not None:
+        raise TryAgain(details['retry_after_ms'] / 1000)
+    raise Refused(code, message[2], details)
+
+
+def result_of(status, body):
+    """The body of a reply or result, if its status is ok."""
+    if status == 0:
+        return body
+    raise (Conflict if STATUSES[status:status + 1] == ('conflict',) else Failed)(status, body)
 
 
 def encode(message):

@@ -130,6 +130,16 @@ export class TimerWheel {
   }
 
   /**
+   * As `advance`, and moves what may have expired in the present span of the lowest level too, so
+   * that all that has expired by now is on the work list.
+   */
+  advanceToNow(): void {
+    this.advance();
+    const tick = Math.floor(this.#floats[Header.WHEEL_TIME / 2] / SPANS_MS[0]);
+    this.#fire(FIRSTS[0] + (tick & (LENGTHS[0] - 1)));
+  }
+
+  /**
    * The slot at the head of the work list, or −1. It stays there until `remove` or `schedule`,
    * neither of which puts anything onto that list: so the work ends, and the caller may stop and
    * resume wherever it likes.

@@ -7,7 +7,14 @@ import { checksumMessage } from '../core/checksum.ts';
 import { Admission, ErrorCode, Eviction, Reason, Verdict } from '../core/codes.ts';
 import { Header, Row } from '../core/layout.ts';
 import { TTL_NEVER } from '../core/limits.ts';
-import { CloseFlag, EvictFlag, Kind, type Message, RegisterFlag } from '../core/message.ts';
+import {
+  CloseFlag,
+  EvictFlag,
+  Kind,
+  type Message,
+  RegisterFlag,
+  SweepFlag,
+} from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import type { ServiceContext } from '../services/context.ts';
 import type { CheckedService, Operation } from '../services/service.ts';
@@ -279,6 +286,7 @@ export class Executor {
   }
 
   #sweepNow(m: Message): void {
+    if ((m.flags & SweepFlag.FIRST) !== 0) this.table.wheel.advanceToNow();
     const ended = this.sweep(SWEEP_BATCH_MAX);
     this.answers.swept(m, ended, this.table.wheel.next() >= 0);
   }

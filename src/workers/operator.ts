@@ -7,7 +7,7 @@ import { CLIENT_ID_BYTES, type ClientId, clientIdBytes } from '../core/client-id
 import { Reason } from '../core/codes.ts';
 import { InvalidOptionError, integerOption, SessileError } from '../core/errors.ts';
 import { Counter, Header, Row } from '../core/layout.ts';
-import { CloseFlag, Kind, Message } from '../core/message.ts';
+import { CloseFlag, Kind, Message, SweepFlag } from '../core/message.ts';
 import { AnswerKind } from './answer.ts';
 import { ask } from './inquiry.ts';
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, LIST_ROWS_MAX } from './limits.ts';
@@ -172,9 +172,11 @@ export class Operator {
     let ended = 0;
     for (let shard = 0; shard < this.#router.ports.length; shard++) {
       // Each step ends a bounded number, and expired sessions are never more than sessions.
-      for (let hasMore = true; hasMore; ) {
+      let flags: number = SweepFlag.FIRST;
+      for (let hasMore = true; hasMore; flags = 0) {
         const m = new Message();
         m.kind = Kind.SWEEP;
+        m.flags = flags;
         const told = await ask(this.#router, m, shard);
         if (told === undefined) throw busy();
         ended += told.value;
