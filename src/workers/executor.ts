@@ -114,7 +114,6 @@ export class Executor {
     if (verdict === Verdict.EXECUTE) {
       const problem = this.#problemOf(operation, m, table.slot);
       if (operation !== undefined && problem < 0) {
-        table.pay(table.slot, m);
         this.#execute(m, table.slot, operation);
         return;
       }
@@ -154,7 +153,6 @@ export class Executor {
     if (table.isExecuting(table.slot) && operation.readOnly !== true) {
       return this.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
-    table.pay(table.slot, m);
     this.#execute(m, table.slot, operation);
   }
 
@@ -176,6 +174,7 @@ export class Executor {
 
   /** Commits what a synchronous operation did, and answers. */
   #conclude(m: Message, slot: number, context: ServiceContext): void {
+    this.table.pay(slot, m);
     context.seal();
     const { reply, newData } = context;
     const dataLength = newData.written ? newData.length : -1;
@@ -239,6 +238,7 @@ export class Executor {
     const isCall = m.kind === Kind.CALL;
     if (!this.#checked.portable && !(isCall && this.table.isExecuting(slot))) {
       if (isCall) this.table.pin(slot, m);
+      this.table.pay(slot, m);
       this.executions.start(execution, this, m, slot, promise);
       return;
     }
