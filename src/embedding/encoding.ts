@@ -19,6 +19,7 @@ import {
 } from '../core/limits.ts';
 import { Kind, type Message, RegisterFlag } from '../core/message.ts';
 import { RateLimitedError, RefusedError, SessionEvictedError } from '../core/session-errors.ts';
+import { isMap } from '../services/data-bodies.ts';
 import { bitsOf, type CheckedService, namesOf } from '../services/service.ts';
 import { decodeValue, encodeValue } from '../services/values.ts';
 import { type Answer, AnswerKind, Grant } from '../workers/answer.ts';
@@ -81,11 +82,10 @@ function setData(m: Message, data: object, checked: CheckedService, bytesMax: nu
   if (checked.service.initialData !== true) {
     throw new InvalidOptionError('data', data, 'left out: this service writes the data itself');
   }
-  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
-    throw new InvalidOptionError('data', data, 'an object or a Map');
-  }
+  const encoded = encodeWithin('data', data, bytesMax);
+  // Dates, bytes and sets are objects too; what counts is what they are as msgpack.
+  if (!isMap(encoded[0])) throw new InvalidOptionError('data', data, 'an object or a Map');
   m.flags |= RegisterFlag.DATA;
-  encodeWithin('data', data, bytesMax);
   setBody(m, data, bytesMax);
 }
 

@@ -61,6 +61,8 @@ export class TwoPhase {
   #begin(shard: ViewShard, index: number, m: Message): Begun {
     const { table } = shard;
     checksumMessage(m);
+    // The caller does the work itself: what the operations of the service cost is not asked.
+    m.cost = 1;
     const verdict = table.begin(m);
     shard.tellEnded();
     const { slot } = table;

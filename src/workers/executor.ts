@@ -94,7 +94,6 @@ export class Executor {
     if (verdict === Verdict.EXECUTE) {
       const problem = this.#problemOf(operation, m, table.slot);
       if (operation !== undefined && problem < 0) {
-        table.pay(table.slot, m);
         this.#execute(m, table.slot, operation);
         return;
       }
@@ -134,7 +133,6 @@ export class Executor {
     if (table.isExecuting(table.slot) && operation.readOnly !== true) {
       return this.answers.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
-    table.pay(table.slot, m);
     this.#execute(m, table.slot, operation);
   }
 
@@ -156,6 +154,7 @@ export class Executor {
 
   /** Commits what a synchronous operation did, and answers. */
   #conclude(m: Message, slot: number, context: ServiceContext): void {
+    this.table.pay(slot, m);
     context.seal();
     const { reply, newData } = context;
     const dataLength = newData.written ? newData.length : -1;
@@ -219,6 +218,7 @@ export class Executor {
     const isCall = m.kind === Kind.CALL;
     if (!this.#checked.portable && !(isCall && this.table.isExecuting(slot))) {
       if (isCall) this.table.pin(slot, m);
+      this.table.pay(slot, m);
       this.executions.start(execution, this, m, slot, promise);
       return;
     }
