@@ -69,7 +69,7 @@ export function setRegister(
     m.flags |= RegisterFlag.TTL;
     m.ttlMs = (ttl === null ? TTL_NEVER : integerOption('ttlMs', ttl, 1, TTL_MS_MAX)) | 0;
   }
-  if (options.rate !== undefined) {
+  if (options.rate !== undefined && options.rate !== null) {
     const { perSecond, burst } = options.rate;
     m.flags |= RegisterFlag.RATE;
     m.ratePerSecond = integerOption('rate.perSecond', perSecond, 1, RATE_PER_SECOND_MAX);

@@ -8,8 +8,8 @@ import type { ShardMemory } from '../workers/shard-memory.ts';
 export interface RegisterOptions {
   /** The session's own TTL in milliseconds; null = never expires. Default: the engine's. */
   readonly ttlMs?: number | null;
-  /** The session's own rate limit. Default: the engine's. */
-  readonly rate?: RateLimit;
+  /** The session's own rate limit. Default, also for null: the engine's. */
+  readonly rate?: RateLimit | null;
   /** Capabilities asked for; those that the service offers are granted. Default: none. */
   readonly capabilities?: readonly string[];
   /** The session's first data, where the service allows it: an object or a Map. */

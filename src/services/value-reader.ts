@@ -12,6 +12,9 @@ const NO_BYTES = new Uint8Array(0);
 /** Where the bytes of a float are put together; the memory of a value may be at any offset. */
 const float = new DataView(new ArrayBuffer(8));
 
+/** Memory as a Buffer, kept because making one costs more than a short text of it. */
+const wholes = new WeakMap<ArrayBufferLike, Buffer>();
+
 /** What `number` found. */
 export const enum Numeric {
   NONE = 0,
@@ -126,7 +129,12 @@ export class ValueReader {
   text(at: number, length: number): string {
     // Text decoders refuse shared memory and replace what is no UTF-8; this does neither.
     const { buffer, byteOffset } = this.bytes;
-    return Buffer.from(buffer, byteOffset + at, length).toString('latin1');
+    let whole = wholes.get(buffer);
+    if (whole === undefined) {
+      whole = Buffer.from(buffer);
+      wholes.set(buffer, whole);
+    }
+    return whole.toString('latin1', byteOffset + at, byteOffset + at + length);
   }
 
   #first(): number {

@@ -22,7 +22,7 @@ import type { Outbox } from './answer.ts';
 import { Answering } from './answering.ts';
 import { Ran } from './dispatch.ts';
 import type { Execution, Executions } from './executions.ts';
-import { SWEEP_BATCH_MAX } from './limits.ts';
+import { SWEEP_BATCH_MAX, WALL_CLOCK_MS } from './limits.ts';
 
 export class Executor {
   readonly answers: Answering;
@@ -30,7 +30,8 @@ export class Executor {
   /** What the next request executes in; a promise takes it away. */
   #current: Execution;
   /** What makes a time of the engine's clock one since the Unix epoch. */
-  #wallOffsetMs: number;
+  #wallOffsetMs = 0;
+  #wallUntilMs = 0;
 
   constructor(
     readonly table: SessionTable,
@@ -41,7 +42,6 @@ export class Executor {
     this.#checked = checked;
     this.answers = new Answering(table, checked, outbox);
     this.#current = executions.take();
-    this.#wallOffsetMs = Date.now() - table.now[0];
   }
 
   run(m: Message): Ran {
@@ -195,6 +195,7 @@ export class Executor {
     context.ttlMs = ttl;
     context.activeMs = ttl === TTL_NEVER ? deadline : deadline - ttl;
     context.createdMs = arena.floats[(row + Row.CREATED) >> 1];
+    if (context.nowMs >= this.#wallUntilMs) this.#readWall();
     context.wallOffsetMs = this.#wallOffsetMs;
     context.lastRequest = arena.words[row + Row.REQUEST] >>> 0;
     context.capabilities = arena.words[row + Row.CAPABILITIES];
@@ -229,6 +230,13 @@ export class Executor {
       this.answers.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
     this.executions.abandon(execution, promise);
+  }
+
+  /** The wall clock may be set, so it is read anew now and then. */
+  #readWall(): void {
+    const now = this.table.now[0];
+    this.#wallOffsetMs = Date.now() - now;
+    this.#wallUntilMs = now + WALL_CLOCK_MS;
   }
 
   /** Fails an operation that writes although it is declared to only read. */
@@ -274,7 +282,6 @@ export class Executor {
    */
   sweep(budget: number): number {
     const { table } = this;
-    this.#wallOffsetMs = Date.now() - table.now[0];
     table.wheel.advance();
     let ended = 0;
     while (ended < budget && this.outbox.hasRoom(this.executions.owed)) {

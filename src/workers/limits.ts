@@ -8,6 +8,9 @@ export const BATCH_MESSAGES_MAX = 256;
 /** Expired sessions that are ended at a time, between messages: about 50 µs of work. */
 export const SWEEP_BATCH_MAX = 256;
 
+/** How long a reading of the wall clock serves, which only `info` shows. */
+export const WALL_CLOCK_MS = 1_000;
+
 /** How often a shard looks for expired sessions: a fraction of the second within which it must. */
 export const SWEEP_INTERVAL_MS = 128;
 

@@ -48,7 +48,7 @@ test('a rate limit of its own replaces the default, also where there is none', (
   }
 });
 
-test('a session begins with its whole burst, also in the slot of one that had spent its own', () => {
+test('a session begins with its whole burst, also in the slot of one that spent its own', () => {
   const table = h.makeTable({ slots: 1 });
   for (let id = 1; id <= 3; id++) {
     table.now[0] += 0.5;

@@ -64,7 +64,7 @@ describe.each(WAYS)('rate limits, with $shards shards, run $run', (way) => {
     expect(await engine.request(A, session, 1, 'heavy')).toMatchObject({ body: 1 });
   });
 
-  test('take what an operation costs, of a call as of a request, and nothing for free', async () => {
+  test('take what an operation costs, of a call as of a request, never nothing', async () => {
     const engine = await h.startEngine({ ...way, service });
     const { session } = await engine.register(A, { rate: { perSecond: 1, burst: 10 } });
     await engine.request(A, session, 1, 'heavy');
