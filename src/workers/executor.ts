@@ -318,12 +318,13 @@ export class Executor {
     const verdict = this.table.close(m);
     if ((m.flags & CloseFlag.DISCONNECTED) !== 0) return this.tellEnded(m.frontEnd, m.token);
     if (verdict === Verdict.ERROR) return this.refuse(m, this.table.errorCode);
-    if (this.table.endings !== this.#endings) {
+    const ends = this.table.endings !== this.#endings;
+    if (ends) {
       // Session 0 closes whichever is live; the answer says which that was.
       m.sessionLow = this.table.ended.sessionLow;
       m.sessionHigh = this.table.ended.sessionHigh;
     }
-    this.#emitEviction(m);
+    this.#emitEviction(m, ends);
   }
 
   #evict(m: Message): Ran {
@@ -365,13 +366,15 @@ export class Executor {
     this.outbox.emit(a);
   }
 
-  #emitEviction(m: Message): void {
+  /** @param ends whether the message itself ended the session, or it was gone before */
+  #emitEviction(m: Message, ends = false): void {
     const reason = this.table.reason;
     this.tellEnded(m.frontEnd, m.token);
     const a = this.#answerTo(m, AnswerKind.EVICTION);
     a.sessionLow = m.sessionLow;
     a.sessionHigh = m.sessionHigh;
     a.code = reason;
+    a.value = ends ? 1 : 0;
     this.outbox.emit(a);
   }
 

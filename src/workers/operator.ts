@@ -162,7 +162,9 @@ export class Operator {
     m.flags = CloseFlag.REMOVED;
     const told = await ask(this.#router, m);
     if (told === undefined) throw busy();
-    if (told.kind === AnswerKind.EVICTION) return told.code === Reason.REMOVED;
+    // One that is remembered as removed earlier was not there to be removed now.
+    const isGone = told.kind === AnswerKind.EVICTION;
+    if (isGone) return told.code === Reason.REMOVED && told.value !== 0;
     throw new SessileError('request_in_flight', 'the session executes a request; try again', {
       id,
     });
