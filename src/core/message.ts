@@ -43,6 +43,11 @@ export const enum EvictFlag {
   EXPIRED = 1,
 }
 
+export const enum SweepFlag {
+  /** The first step of a sweep, which finds all that has expired by now. */
+  FIRST = 1,
+}
+
 export class Message {
   kind: Kind = Kind.REQUEST;
   /** The thread and the connection that asked; replies and evictions go there. */

@@ -130,6 +130,17 @@ export class TimerWheel {
   }
 
   /**
+   * As `advance`, and moves the bucket of this very moment too, which may hold sessions that have
+   * expired beside others that have not: after it the work list has all that have. It must not be
+   * repeated while the list is worked off, or what is filed again comes again.
+   */
+  advanceToNow(): void {
+    this.advance();
+    const tick = Math.floor(this.#floats[Header.WHEEL_TIME / 2] / SPANS_MS[0]);
+    this.#fire(FIRSTS[0] + (tick & (LENGTHS[0] - 1)));
+  }
+
+  /**
    * The slot at the head of the work list, or −1. It stays there until `remove` or `schedule`,
    * neither of which puts anything onto that list: so the work ends, and the caller may stop and
    * resume wherever it likes.

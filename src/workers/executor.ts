@@ -16,7 +16,7 @@ import {
 } from '../core/codes.ts';
 import { Header, Row, RowByte, RowFlag } from '../core/layout.ts';
 import { TTL_NEVER } from '../core/limits.ts';
-import { CloseFlag, EvictFlag, Kind, type Message, RegisterFlag } from '../core/message.ts';
+import { CloseFlag, EvictFlag, Kind, type Message, RegisterFlag, SweepFlag } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { failureText, type ServiceContext } from '../services/context.ts';
 import type { CheckedService, Operation } from '../services/service.ts';
@@ -306,10 +306,10 @@ export class Executor {
   }
 
   #sweepNow(m: Message): void {
-    const ended = this.sweep(SWEEP_BATCH_MAX);
+    if ((m.flags & SweepFlag.FIRST) !== 0) this.table.wheel.advanceToNow();
+    this.sweep(SWEEP_BATCH_MAX);
     const a = this.#answerTo(m, AnswerKind.RESULT);
     a.code = Status.OK;
-    a.value = ended;
     a.again = this.table.wheel.next() >= 0;
     this.outbox.emit(a);
   }

@@ -7,7 +7,7 @@ import { CLIENT_ID_BYTES, type ClientId, clientIdBytes } from '../core/client-id
 import { Reason } from '../core/codes.ts';
 import { InvalidOptionError, integerOption, SessileError } from '../core/errors.ts';
 import { Counter, Header, Row } from '../core/layout.ts';
-import { CloseFlag, Kind, Message } from '../core/message.ts';
+import { CloseFlag, Kind, Message, SweepFlag } from '../core/message.ts';
 import { AnswerKind } from './answer.ts';
 import { ask } from './inquiry.ts';
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, LIST_ROWS_MAX } from './limits.ts';
@@ -170,21 +170,26 @@ export class Operator {
     });
   }
 
-  /** Ends all sessions that have expired by now. Resolves with how many. */
+  /**
+   * Ends all sessions that have expired by now. Resolves with how many expired ones ended
+   * meanwhile, by it or by the engine's own sweep, which may come first.
+   */
   async sweep(): Promise<number> {
-    let ended = 0;
+    const before = this.stats().expired;
     for (let shard = 0; shard < this.#router.ports.length; shard++) {
       // Each step ends a bounded number, and expired sessions are never more than sessions.
+      let isFirst = true;
       for (let hasMore = true; hasMore; ) {
         const m = new Message();
         m.kind = Kind.SWEEP;
+        m.flags = isFirst ? SweepFlag.FIRST : 0;
         const told = await ask(this.#router, m, shard);
         if (told === undefined) throw busy();
-        ended += told.value;
+        isFirst = false;
         hasMore = told.again;
       }
     }
-    return ended;
+    return this.stats().expired - before;
   }
 
   /** Runs a short look at a shard's memory as its owner, as soon as nobody else owns it. */
