@@ -14,7 +14,7 @@ import {
   Status,
   Verdict,
 } from '../core/codes.ts';
-import { Header, Row, RowByte, RowFlag } from '../core/layout.ts';
+import { Counter, Header, Row, RowByte, RowFlag } from '../core/layout.ts';
 import { TTL_NEVER } from '../core/limits.ts';
 import { CloseFlag, EvictFlag, Kind, type Message, RegisterFlag, SweepFlag } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
@@ -72,7 +72,7 @@ export class Executor {
     if ((m.flags & RegisterFlag.DATA) !== 0) {
       const isAllowed = this.#checked.service.initialData === true;
       if (!isAllowed || m.bodyLength > table.arena.dataBytesMax) {
-        this.refuse(m, ErrorCode.INVALID_OPTIONS);
+        this.#deny(m, ErrorCode.INVALID_OPTIONS);
         return Ran.DONE;
       }
     }
@@ -80,7 +80,7 @@ export class Executor {
     this.tellEnded(0, 0);
     if (admission === Admission.NO_ROOM) return Ran.NO_ROOM;
     if (admission === Admission.SHARD_FULL) {
-      this.refuse(m, ErrorCode.SERVER_BUSY);
+      this.#deny(m, ErrorCode.SERVER_BUSY);
       return Ran.DONE;
     }
     const row = table.rowOf(table.slot);
@@ -118,7 +118,7 @@ export class Executor {
         return;
       }
       table.abort(table.slot);
-      this.refuse(m, problem);
+      this.#deny(m, problem);
       return;
     }
     if (verdict === Verdict.REPLAY) this.#emitStored(m, table.slot, true);
@@ -144,14 +144,14 @@ export class Executor {
     if (verdict === Verdict.EVICTION) {
       this.tellEnded(m.frontEnd, m.token);
       const expired = table.reason === Reason.EXPIRED;
-      this.refuse(m, expired ? ErrorCode.EXPIRED : ErrorCode.NO_SESSION);
+      this.#deny(m, expired ? ErrorCode.EXPIRED : ErrorCode.NO_SESSION);
       return;
     }
     const problem = this.#problemOf(operation, m, table.slot);
-    if (operation === undefined || problem >= 0) return this.refuse(m, problem);
-    if (operation.unsequenced !== true) return this.refuse(m, ErrorCode.FORBIDDEN);
+    if (operation === undefined || problem >= 0) return this.#deny(m, problem);
+    if (operation.unsequenced !== true) return this.#deny(m, ErrorCode.FORBIDDEN);
     if (table.isExecuting(table.slot) && operation.readOnly !== true) {
-      return this.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
+      return this.#deny(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
     this.#execute(m, table.slot, operation);
   }
@@ -246,7 +246,7 @@ export class Executor {
       execution.context.fail(PORTABLE_PROMISE);
       this.#conclude(m, slot, execution.context);
     } else {
-      this.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
+      this.#deny(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
     this.executions.abandon(execution, promise);
   }
@@ -376,6 +376,12 @@ export class Executor {
     a.code = reason;
     a.value = ends ? 1 : 0;
     this.outbox.emit(a);
+  }
+
+  /** Refuses a message for a reason that the table does not know of, and has not counted. */
+  #deny(m: Message, code: ErrorCode): void {
+    this.table.arena.floats[Header.COUNTERS / 2 + Counter.ERRORS] += 1;
+    this.refuse(m, code);
   }
 
   /** Refuses a message with an error: nothing was executed. */

@@ -96,7 +96,7 @@ export class Operator {
       requests: count(Counter.REQUESTS),
       calls: count(Counter.CALLS),
       replays: count(Counter.REPLAYS),
-      errors: count(Counter.ERRORS),
+      errors: count(Counter.ERRORS) + sum((port) => port.refusals),
       evicted: ended(Reason.EVICTED),
       expired: ended(Reason.EXPIRED),
       closed: ended(Reason.CLOSED),
