@@ -84,9 +84,11 @@ function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof SessileError)) {
     return { status: Status.INVALID_BODY, body: encodeValue(String(error)) };
   }
-  const isInFlight = error.code === 'request_in_flight';
-  const code = isInFlight ? ErrorCode.REQUEST_IN_FLIGHT : ErrorCode.SERVER_BUSY;
-  return { code, text: error.message };
+  if (error.code === 'request_in_flight') {
+    return { code: ErrorCode.REQUEST_IN_FLIGHT, text: error.message };
+  }
+  const isStopping = error.code === 'shutting_down';
+  return { code: isStopping ? ErrorCode.SHUTTING_DOWN : ErrorCode.SERVER_BUSY, text: undefined };
 }
 
 function fieldsOf(body: unknown): Fields {

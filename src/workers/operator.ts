@@ -9,7 +9,7 @@ import { InvalidOptionError, integerOption, SessileError } from '../core/errors.
 import { Counter, Header, Row } from '../core/layout.ts';
 import { CloseFlag, Kind, Message, SweepFlag } from '../core/message.ts';
 import { AnswerKind } from './answer.ts';
-import { ask } from './inquiry.ts';
+import { ask, type Told } from './inquiry.ts';
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, LIST_ROWS_MAX } from './limits.ts';
 import type { Router } from './router.ts';
 import { entryOf, type ListFilter, type SessionEntry, slotsUsed } from './session-listing.ts';
@@ -68,6 +68,9 @@ const ANY: ListFilter = { prefix: '', ageMsMin: 0, idleMsMin: 0 };
 export class Operator {
   readonly #router: Router;
   readonly #capabilities: readonly string[];
+  /** Fails what is under way, each. */
+  readonly #asking = new Set<() => void>();
+  #isStopped = false;
 
   constructor(router: Router, capabilities: readonly string[]) {
     this.#router = router;
@@ -160,8 +163,7 @@ export class Operator {
     const m = messageFor(id);
     m.kind = Kind.CLOSE;
     m.flags = CloseFlag.REMOVED;
-    const told = await ask(this.#router, m);
-    if (told === undefined) throw busy();
+    const told = await this.#ask(m);
     // One that is remembered as removed earlier was not there to be removed now.
     const isGone = told.kind === AnswerKind.EVICTION;
     if (isGone) return told.code === Reason.REMOVED && told.value !== 0;
@@ -183,13 +185,32 @@ export class Operator {
         const m = new Message();
         m.kind = Kind.SWEEP;
         m.flags = isFirst ? SweepFlag.FIRST : 0;
-        const told = await ask(this.#router, m, shard);
-        if (told === undefined) throw busy();
+        const told = await this.#ask(m, shard);
         isFirst = false;
         hasMore = told.again;
       }
     }
     return this.stats().expired - before;
+  }
+
+  /** The engine has stopped: nobody answers any more. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const fail of this.#asking) fail();
+    this.#asking.clear();
+  }
+
+  async #ask(m: Message, shard?: number): Promise<Told> {
+    const told = await new Promise<Told | undefined>((resolve, reject) => {
+      const fail = (): void => reject(new SessileError('shutting_down', 'the engine has stopped'));
+      if (this.#isStopped) return fail();
+      this.#asking.add(fail);
+      const forget = (): boolean => this.#asking.delete(fail);
+      ask(this.#router, m, shard).finally(forget).then(resolve, reject);
+    });
+    if (told !== undefined) return told;
+    const text = 'too many messages are under way; try again';
+    throw new SessileError('server_busy', text);
   }
 
   /** Runs a short look at a shard's memory as its owner, as soon as nobody else owns it. */
@@ -260,8 +281,4 @@ function messageFor(id: ClientId): Message {
   m.id2 = words[2];
   m.id3 = words[3];
   return m;
-}
-
-function busy(): SessileError {
-  return new SessileError('server_busy', 'too many messages are under way; try again');
 }
