@@ -16,7 +16,14 @@ import {
 } from '../core/codes.ts';
 import { Counter, Header, Row, RowByte, RowFlag } from '../core/layout.ts';
 import { TTL_NEVER } from '../core/limits.ts';
-import { CloseFlag, EvictFlag, Kind, type Message, RegisterFlag, SweepFlag } from '../core/message.ts';
+import {
+  CloseFlag,
+  EvictFlag,
+  Kind,
+  type Message,
+  RegisterFlag,
+  SweepFlag,
+} from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { failureText, type ServiceContext } from '../services/context.ts';
 import type { CheckedService, Operation } from '../services/service.ts';
