@@ -91,8 +91,12 @@ function outcomeOf(error: unknown): Outcome {
   return { code: isStopping ? ErrorCode.SHUTTING_DOWN : ErrorCode.SERVER_BUSY, text: undefined };
 }
 
+const PLAIN = '[object Object]';
+
 function fieldsOf(body: unknown): Fields {
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Fields;
+  // Bytes and times are objects too; a map is a plain one.
+  const isMap = typeof body === 'object' && Object.prototype.toString.call(body) === PLAIN;
+  if (isMap && body !== null) return body as Fields;
   throw new InvalidOptionError('body', body, 'a map');
 }
 
