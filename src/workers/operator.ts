@@ -121,10 +121,18 @@ export class Operator {
     const at = cursorOf(query.cursor ?? null, ports.length);
     const sessions: SessionEntry[] = [];
     let { shard, slot } = at;
+    let looks = 0;
     while (shard < ports.length) {
+      // Getting hold of a shard usually takes no turn of the event loop, so one is given here.
+      if (looks >= LIST_ROWS_MAX) {
+        await new Promise(setImmediate);
+        looks = 0;
+      }
+      const from = slot;
       slot = await this.#read(ports[shard], (port) =>
         collect(port, slot, limit - sessions.length, filter, sessions),
       );
+      looks += slot - from;
       if (slot >= slotsUsed(ports[shard].table)) {
         shard += 1;
         slot = 0;
