@@ -1,6 +1,7 @@
 /** What an operator sees and does, for each way in which an engine can run. */
 import { describe, expect, test } from 'vitest';
 import type { Engine } from '../../dist/engine.js';
+import { LIST_ROWS_MAX } from '../../dist/workers/limits.js';
 import type { RunPolicy } from '../../dist/workers/router.js';
 import * as h from './helpers.ts';
 
@@ -232,6 +233,27 @@ describe.each(WAYS)('an operator of $shards shards, run $run', (way) => {
     expect(await h.failure(engine.remove(A))).toMatchObject(stopped);
     expect(await h.failure(engine.sweep())).toMatchObject(stopped);
   });
+});
+
+test('a list of many lets the event loop go on, however little it finds', async () => {
+  const engine = await h.startEngine({ shards: 1, sessionsMax: 30_000, dataBytesMax: 16 });
+  const count = 10 * LIST_ROWS_MAX;
+  const view = engine.view();
+  for (let n = 1; n <= count; n++) view.register(h.id(n));
+  for (const query of [{ prefix: 'f' }, { limit: 10_000 }]) {
+    let turns = 0;
+    let isDone = false;
+    const list = engine.list(query).finally(() => {
+      isDone = true;
+    });
+    await h.until(() => {
+      turns += 1;
+      return isDone;
+    });
+    expect((await list).sessions).toHaveLength(query.limit ?? 0);
+    expect(turns).toBeGreaterThanOrEqual(Math.floor((query.limit ?? count) / LIST_ROWS_MAX));
+  }
+  view.release();
 });
 
 describe.each([0, 2])('a session that executes, on %i shards', (shards) => {
