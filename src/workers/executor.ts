@@ -53,7 +53,11 @@ export class Executor {
     this.#wallOffsetMs = Date.now() - table.now[0];
   }
 
-  run(m: Message): Ran {
+  /**
+   * @param commitsBefore with a message that a dead runner had begun: how many commits the shard
+   *     had made before it
+   */
+  run(m: Message, commitsBefore = -1): Ran {
     switch (m.kind) {
       case Kind.REQUEST:
         this.#request(m);
@@ -62,7 +66,7 @@ export class Executor {
         this.#call(m);
         return Ran.DONE;
       case Kind.REGISTER:
-        return this.#register(m);
+        return this.#register(m, commitsBefore);
       case Kind.CLOSE:
         this.#close(m);
         return Ran.DONE;
@@ -74,7 +78,7 @@ export class Executor {
     }
   }
 
-  #register(m: Message): Ran {
+  #register(m: Message, commitsBefore: number): Ran {
     const table = this.table;
     if ((m.flags & RegisterFlag.DATA) !== 0) {
       const isAllowed = this.#checked.service.initialData === true;
@@ -96,7 +100,10 @@ export class Executor {
     a.sessionLow = words[row + Row.SESSION_LOW];
     a.sessionHigh = words[row + Row.SESSION_HIGH];
     a.request = words[row + Row.REQUEST];
-    a.again = admission === Admission.RESUMED;
+    // What a dead runner admitted is new to whoever asked, and bound to their connection.
+    const session = (a.sessionHigh >>> 0) * 0x100000000 + (a.sessionLow >>> 0);
+    const isRepeated = commitsBefore >= 0 && session > commitsBefore;
+    a.again = admission === Admission.RESUMED && !isRepeated;
     a.code = m.request;
     a.value = !a.again && (words[row + Row.FLAGS] & RowFlag.CONNECTION) !== 0 ? 1 : 0;
     const grant = this.#grant;
@@ -107,7 +114,8 @@ export class Executor {
     a.bodyWords = grant;
     a.bodyWord = 0;
     a.bodyLength = Grant.WORDS * 4;
-    if (!a.again && this.#checked.service.opened !== undefined) this.#hook(a, Reason.NO_SESSION);
+    const { opened } = this.#checked.service;
+    if (admission === Admission.ADMITTED && opened !== undefined) this.#hook(a, Reason.NO_SESSION);
     this.outbox.emit(a);
     return Ran.DONE;
   }

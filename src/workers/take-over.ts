@@ -122,7 +122,7 @@ function finishInterrupted(
   if (calls) finishCall(executor, ring, m);
   else if (m.kind === Kind.EVICT) outboxes.emitOutcome(m, Ran.EVICTED);
   else {
-    const outcome = executor.run(m);
+    const outcome = executor.run(m, ring.interruptedCommits());
     if (outcome !== Ran.DONE) outboxes.emitOutcome(m, outcome);
   }
   ring.finishRecord();
