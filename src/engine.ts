@@ -214,6 +214,7 @@ export class Engine {
     await this.#pool?.stop();
     this.router.poll();
     this.#callers.stop();
+    this.#operator.stop();
     this.router.stop();
   }
 
@@ -231,6 +232,7 @@ export class Engine {
   #fail(error: Error): void {
     this.#failure = error;
     this.#callers.stop();
+    this.#operator.stop();
     this.router.stop();
     this.#onFailure?.(error);
   }

@@ -130,8 +130,9 @@ export class TimerWheel {
   }
 
   /**
-   * As `advance`, and moves what may have expired in the present span of the lowest level too, so
-   * that all that has expired by now is on the work list.
+   * As `advance`, and moves the bucket of this very moment too, which may hold sessions that have
+   * expired beside others that have not: after it the work list has all that have. It must not be
+   * repeated while the list is worked off, or what is filed again comes again.
    */
   advanceToNow(): void {
     this.advance();

@@ -6,6 +6,7 @@
 import { ErrorCode } from '../core/codes.ts';
 import { Header, Row, RowByte, RowFlag } from '../core/layout.ts';
 import { rebuild } from '../core/recovery.ts';
+import type { SessionTable } from '../core/session-table.ts';
 import { ownerOf, release, tryAcquire } from '../workers/owner.ts';
 import type { Router } from '../workers/router.ts';
 import type { ShardPort } from '../workers/shard-port.ts';
@@ -34,13 +35,22 @@ function abortAll(router: Router, port: ShardPort, runner: number): void {
   const { words } = table.arena;
   for (let slot = 0; slot < words[Header.HIGH_WATER]; slot++) {
     const flags = words[table.rowOf(slot) + Row.FLAGS];
+    disconnectDoomed(router, table, slot);
     const isExecuting = (flags & RowFlag.LIVE) !== 0 && (flags & RowFlag.EXECUTING) !== 0;
     const executor = (flags >>> RowByte.RUNNER) & RowByte.MASK;
     if (!isExecuting || executor !== runner) continue;
     table.abort(slot);
     const m = messageOf(table, slot, 1);
     if (m.token !== 0) router.refuse(m, port, ErrorCode.SERVER_BUSY);
+    disconnectDoomed(router, table, slot);
   }
+}
+
+/** Has a session ended whose connection has gone, if nothing executes on it any more. */
+function disconnectDoomed(router: Router, table: SessionTable, slot: number): void {
+  const flags = table.arena.words[table.rowOf(slot) + Row.FLAGS];
+  const isDoomed = (flags & (RowFlag.DOOMED | RowFlag.EXECUTING)) === RowFlag.DOOMED;
+  if (isDoomed) router.disconnect(messageOf(table, slot, 0));
 }
 
 function nextTurn(): Promise<void> {

@@ -84,13 +84,19 @@ function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof SessileError)) {
     return { status: Status.INVALID_BODY, body: encodeValue(String(error)) };
   }
-  const isInFlight = error.code === 'request_in_flight';
-  const code = isInFlight ? ErrorCode.REQUEST_IN_FLIGHT : ErrorCode.SERVER_BUSY;
-  return { code, text: error.message };
+  if (error.code === 'request_in_flight') {
+    return { code: ErrorCode.REQUEST_IN_FLIGHT, text: error.message };
+  }
+  const isStopping = error.code === 'shutting_down';
+  return { code: isStopping ? ErrorCode.SHUTTING_DOWN : ErrorCode.SERVER_BUSY, text: undefined };
 }
 
+const PLAIN = '[object Object]';
+
 function fieldsOf(body: unknown): Fields {
-  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as Fields;
+  // Bytes and times are objects too; a map is a plain one.
+  const isMap = typeof body === 'object' && Object.prototype.toString.call(body) === PLAIN;
+  if (isMap && body !== null) return body as Fields;
   throw new InvalidOptionError('body', body, 'a map');
 }
 

@@ -2,6 +2,8 @@
  * The sessions that end with a connection: it remembers those that it registered, by the answers
  * it gets, until they have ended.
  */
+import { ErrorCode } from '../core/codes.ts';
+import { Kind } from '../core/message.ts';
 import { type Answer, AnswerKind } from '../workers/answer.ts';
 import type { ScopedSession } from '../workers/orphans.ts';
 import { SCOPED_SESSIONS_MAX } from './limits.ts';
@@ -23,6 +25,8 @@ export class ScopedSessions {
       const known = this.#sessions.get(key);
       const isSame = known?.sessionLow === a.sessionLow && known.sessionHigh === a.sessionHigh;
       if (isSame) this.#sessions.delete(key);
+    } else if (isGone(a) && this.#sessions.size > 0) {
+      this.#sessions.delete(keyOf(a));
     }
   }
 
@@ -31,6 +35,12 @@ export class ScopedSessions {
     for (const session of this.#sessions.values()) take(session);
     this.#sessions.clear();
   }
+}
+
+/** A call learns by an error that no session of its id is live; nobody is told apart from it. */
+function isGone(a: Answer): boolean {
+  const tells = a.code === ErrorCode.EXPIRED || a.code === ErrorCode.NO_SESSION;
+  return a.kind === AnswerKind.ERROR && a.of === Kind.CALL && tells;
 }
 
 function keyOf({ id0, id1, id2, id3 }: Answer): string {

@@ -34,12 +34,14 @@ export class Answer {
   request = 0;
   /** A `Status`, an `ErrorCode`, a `Reason` or a `Ran`, by kind. */
   code = 0;
-  /** For `REGISTERED`: whether the session was live before. For a reply: whether it is a replay. */
+  /**
+   * For `REGISTERED`: whether the session was live before. For a reply: whether it is a replay. For
+   * a sweep: whether there are more to end.
+   */
   again = false;
   /**
-   * For `RATE_LIMITED`: after how many ms to retry, −1 = never. For a sweep: how many sessions it
-   * ended, and in `again` whether there are more. For `REGISTERED`: 1 if the session is new and
-   * ends with this connection.
+   * For `RATE_LIMITED`: after how many ms to retry, −1 = never. For a close: 1 if the message itself
+   * ended the session. For `REGISTERED`: 1 if the session is new and ends with this connection.
    */
   value = 0;
   /**

@@ -4,7 +4,7 @@
  */
 import { clientIdText } from '../core/client-id.ts';
 import { ErrorCode, REASON_NAMES, Reason, Status } from '../core/codes.ts';
-import { Row, RowByte, RowFlag } from '../core/layout.ts';
+import { Counter, Header, Row, RowByte, RowFlag } from '../core/layout.ts';
 import type { Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { failureText } from '../services/context.ts';
@@ -31,15 +31,22 @@ export class Answering {
     return this.#table.endings !== this.#endings;
   }
 
-  /** The session in a slot, and what it was granted. */
-  registered(m: Message, slot: number, resumed: boolean): void {
+  /**
+   * The session in a slot, and what it was granted.
+   *
+   * @param commitsBefore with a register that a dead runner had begun: how many commits the shard
+   *     had made before it; otherwise −1
+   */
+  registered(m: Message, slot: number, resumed: boolean, commitsBefore: number): void {
     const { words } = this.#table.arena;
     const row = this.#table.rowOf(slot);
     const a = this.#to(m, AnswerKind.REGISTERED);
     a.sessionLow = words[row + Row.SESSION_LOW];
     a.sessionHigh = words[row + Row.SESSION_HIGH];
     a.request = words[row + Row.REQUEST];
-    a.again = resumed;
+    // What a dead runner admitted is new to whoever asked, and bound to their connection.
+    const session = (a.sessionHigh >>> 0) * 0x100000000 + (a.sessionLow >>> 0);
+    a.again = resumed && !(commitsBefore >= 0 && session > commitsBefore);
     a.code = m.request;
     a.value = !a.again && (words[row + Row.FLAGS] & RowFlag.CONNECTION) !== 0 ? 1 : 0;
     const grant = this.#grant;
@@ -50,15 +57,14 @@ export class Answering {
     a.bodyWords = grant;
     a.bodyWord = 0;
     a.bodyLength = Grant.WORDS * 4;
-    if (!a.again && this.#checked.service.opened !== undefined) this.#hook(a, Reason.NO_SESSION);
+    if (!resumed && this.#checked.service.opened !== undefined) this.#hook(a, Reason.NO_SESSION);
     this.#outbox.emit(a);
   }
 
-  /** How many sessions a sweep ended, and whether there are more. */
-  swept(m: Message, ended: number, hasMore: boolean): void {
+  /** A step of a sweep is done; whether there are more sessions to end. */
+  swept(m: Message, hasMore: boolean): void {
     const a = this.#to(m, AnswerKind.RESULT);
     a.code = Status.OK;
-    a.value = ended;
     a.again = hasMore;
     this.#outbox.emit(a);
   }
@@ -100,6 +106,12 @@ export class Answering {
     a.sessionHigh = m.sessionHigh;
     a.code = reason;
     this.#outbox.emit(a);
+  }
+
+  /** Refuses a message for a reason that the table does not know of, and has not counted. */
+  deny(m: Message, code: ErrorCode): void {
+    this.#table.arena.floats[Header.COUNTERS / 2 + Counter.ERRORS] += 1;
+    this.refuse(m, code);
   }
 
   /** Refuses a message with an error: nothing was executed. */

@@ -44,7 +44,11 @@ export class Executor {
     this.#current = executions.take();
   }
 
-  run(m: Message): Ran {
+  /**
+   * @param commitsBefore with a message that a dead runner had begun: how many commits the shard
+   *     had made before it
+   */
+  run(m: Message, commitsBefore = -1): Ran {
     switch (m.kind) {
       case Kind.REQUEST:
         this.#request(m);
@@ -53,7 +57,7 @@ export class Executor {
         this.#call(m);
         return Ran.DONE;
       case Kind.REGISTER:
-        return this.#register(m);
+        return this.#register(m, commitsBefore);
       case Kind.CLOSE:
         this.#close(m);
         return Ran.DONE;
@@ -65,12 +69,12 @@ export class Executor {
     }
   }
 
-  #register(m: Message): Ran {
+  #register(m: Message, commitsBefore: number): Ran {
     const table = this.table;
     if ((m.flags & RegisterFlag.DATA) !== 0) {
       const isAllowed = this.#checked.service.initialData === true;
       if (!isAllowed || m.bodyLength > table.arena.dataBytesMax) {
-        this.answers.refuse(m, ErrorCode.INVALID_OPTIONS);
+        this.answers.deny(m, ErrorCode.INVALID_OPTIONS);
         return Ran.DONE;
       }
     }
@@ -78,10 +82,10 @@ export class Executor {
     this.answers.tellEnded(0, 0);
     if (admission === Admission.NO_ROOM) return Ran.NO_ROOM;
     if (admission === Admission.SHARD_FULL) {
-      this.answers.refuse(m, ErrorCode.SERVER_BUSY);
+      this.answers.deny(m, ErrorCode.SERVER_BUSY);
       return Ran.DONE;
     }
-    this.answers.registered(m, table.slot, admission === Admission.RESUMED);
+    this.answers.registered(m, table.slot, admission === Admission.RESUMED, commitsBefore);
     return Ran.DONE;
   }
 
@@ -98,7 +102,7 @@ export class Executor {
         return;
       }
       table.abort(table.slot);
-      this.answers.refuse(m, problem);
+      this.answers.deny(m, problem);
       return;
     }
     if (verdict === Verdict.REPLAY) this.answers.stored(m, table.slot, true);
@@ -124,14 +128,14 @@ export class Executor {
     if (verdict === Verdict.EVICTION) {
       this.answers.tellEnded(m.frontEnd, m.token);
       const expired = table.reason === Reason.EXPIRED;
-      this.answers.refuse(m, expired ? ErrorCode.EXPIRED : ErrorCode.NO_SESSION);
+      this.answers.deny(m, expired ? ErrorCode.EXPIRED : ErrorCode.NO_SESSION);
       return;
     }
     const problem = this.#problemOf(operation, m, table.slot);
-    if (operation === undefined || problem >= 0) return this.answers.refuse(m, problem);
-    if (operation.unsequenced !== true) return this.answers.refuse(m, ErrorCode.FORBIDDEN);
+    if (operation === undefined || problem >= 0) return this.answers.deny(m, problem);
+    if (operation.unsequenced !== true) return this.answers.deny(m, ErrorCode.FORBIDDEN);
     if (table.isExecuting(table.slot) && operation.readOnly !== true) {
-      return this.answers.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
+      return this.answers.deny(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
     this.#execute(m, table.slot, operation);
   }
@@ -227,7 +231,7 @@ export class Executor {
       execution.context.fail(PORTABLE_PROMISE);
       this.#conclude(m, slot, execution.context);
     } else {
-      this.answers.refuse(m, ErrorCode.REQUEST_IN_FLIGHT);
+      this.answers.deny(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
     this.executions.abandon(execution, promise);
   }
@@ -294,8 +298,8 @@ export class Executor {
 
   #sweepNow(m: Message): void {
     if ((m.flags & SweepFlag.FIRST) !== 0) this.table.wheel.advanceToNow();
-    const ended = this.sweep(SWEEP_BATCH_MAX);
-    this.answers.swept(m, ended, this.table.wheel.next() >= 0);
+    this.sweep(SWEEP_BATCH_MAX);
+    this.answers.swept(m, this.table.wheel.next() >= 0);
   }
 
   #close(m: Message): void {

@@ -20,8 +20,8 @@ export const EXECUTIONS_MAX = 256;
 /** A ring holds at least so many of its longest records, so that a batch is worth a wake-up. */
 export const RING_RECORDS_MIN = 64;
 
-/** With promises, room for the answer of each is kept, and for those of a message beside them. */
-export const RING_RECORDS_ASYNC = EXECUTIONS_MAX + 8;
+/** With promises, room for two answers of each is kept, and for those of a message beside them. */
+export const RING_RECORDS_ASYNC = 2 * EXECUTIONS_MAX + 8;
 
 /** Sessions of one page: some 1.5 MB as msgpack. */
 export const LIST_LIMIT_MAX = 10_000;

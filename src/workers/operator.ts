@@ -9,7 +9,7 @@ import { InvalidOptionError, integerOption, SessileError } from '../core/errors.
 import { Counter, Header, Row } from '../core/layout.ts';
 import { CloseFlag, Kind, Message, SweepFlag } from '../core/message.ts';
 import { AnswerKind } from './answer.ts';
-import { ask } from './inquiry.ts';
+import { ask, type Told } from './inquiry.ts';
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, LIST_ROWS_MAX } from './limits.ts';
 import type { Router } from './router.ts';
 import { entryOf, type ListFilter, type SessionEntry, slotsUsed } from './session-listing.ts';
@@ -66,6 +66,9 @@ export interface EngineStats {
 export class Operator {
   readonly #router: Router;
   readonly #capabilities: readonly string[];
+  /** Fails what is under way, each. */
+  readonly #asking = new Set<() => void>();
+  #isStopped = false;
 
   constructor(router: Router, capabilities: readonly string[]) {
     this.#router = router;
@@ -94,7 +97,7 @@ export class Operator {
       requests: count(Counter.REQUESTS),
       calls: count(Counter.CALLS),
       replays: count(Counter.REPLAYS),
-      errors: count(Counter.ERRORS),
+      errors: count(Counter.ERRORS) + sum((port) => port.refusals),
       evicted: ended(Reason.EVICTED),
       expired: ended(Reason.EXPIRED),
       closed: ended(Reason.CLOSED),
@@ -116,10 +119,18 @@ export class Operator {
     const at = cursorOf(query.cursor ?? null, ports.length);
     const sessions: SessionEntry[] = [];
     let { shard, slot } = at;
+    let looks = 0;
     while (shard < ports.length) {
+      // Getting hold of a shard usually takes no turn of the event loop, so one is given here.
+      if (looks >= LIST_ROWS_MAX) {
+        await new Promise(setImmediate);
+        looks = 0;
+      }
+      const from = slot;
       slot = await this.#read(ports[shard], (port) =>
         collect(port, slot, limit - sessions.length, filter, sessions),
       );
+      looks += slot - from;
       if (slot >= slotsUsed(ports[shard].table)) {
         shard += 1;
         slot = 0;
@@ -158,32 +169,54 @@ export class Operator {
     const m = messageFor(id);
     m.kind = Kind.CLOSE;
     m.flags = CloseFlag.REMOVED;
-    const told = await ask(this.#router, m);
-    if (told === undefined) throw busy();
-    // The reason alone may be that of an earlier removal, which is remembered.
-    if (told.kind === AnswerKind.EVICTION) return told.code === Reason.REMOVED && told.value === 1;
+    const told = await this.#ask(m);
+    // One that is remembered as removed earlier was not there to be removed now.
+    const isGone = told.kind === AnswerKind.EVICTION;
+    if (isGone) return told.code === Reason.REMOVED && told.value !== 0;
     throw new SessileError('request_in_flight', 'the session executes a request; try again', {
       id,
     });
   }
 
-  /** Ends all sessions that have expired by now. Resolves with how many. */
+  /**
+   * Ends all sessions that have expired by now. Resolves with how many expired ones ended
+   * meanwhile, by it or by the engine's own sweep, which may come first.
+   */
   async sweep(): Promise<number> {
-    let ended = 0;
+    const before = this.stats().expired;
     for (let shard = 0; shard < this.#router.ports.length; shard++) {
       // Each step ends a bounded number, and expired sessions are never more than sessions.
-      let flags: number = SweepFlag.FIRST;
-      for (let hasMore = true; hasMore; flags = 0) {
+      let isFirst = true;
+      for (let hasMore = true; hasMore; ) {
         const m = new Message();
         m.kind = Kind.SWEEP;
-        m.flags = flags;
-        const told = await ask(this.#router, m, shard);
-        if (told === undefined) throw busy();
-        ended += told.value;
+        m.flags = isFirst ? SweepFlag.FIRST : 0;
+        const told = await this.#ask(m, shard);
+        isFirst = false;
         hasMore = told.again;
       }
     }
-    return ended;
+    return this.stats().expired - before;
+  }
+
+  /** The engine has stopped: nobody answers any more. */
+  stop(): void {
+    this.#isStopped = true;
+    for (const fail of this.#asking) fail();
+    this.#asking.clear();
+  }
+
+  async #ask(m: Message, shard?: number): Promise<Told> {
+    const told = await new Promise<Told | undefined>((resolve, reject) => {
+      const fail = (): void => reject(new SessileError('shutting_down', 'the engine has stopped'));
+      if (this.#isStopped) return fail();
+      this.#asking.add(fail);
+      const forget = (): boolean => this.#asking.delete(fail);
+      ask(this.#router, m, shard).finally(forget).then(resolve, reject);
+    });
+    if (told !== undefined) return told;
+    const text = 'too many messages are under way; try again';
+    throw new SessileError('server_busy', text);
   }
 
   #filter(query: ListQuery): ListFilter {
@@ -260,8 +293,4 @@ function messageFor(id: ClientId): Message {
   m.id2 = words[2];
   m.id3 = words[3];
   return m;
-}
-
-function busy(): SessileError {
-  return new SessileError('server_busy', 'too many messages are under way; try again');
 }

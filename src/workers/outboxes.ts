@@ -17,6 +17,9 @@ import type { ShardMemory } from './shard-memory.ts';
 /** The answer itself, and one session that its message ended (expired or evicted). */
 const ANSWERS_PER_MESSAGE = 2;
 
+/** Its answer, and the end of its session if the connection of that has gone meanwhile. */
+const ANSWERS_PER_PROMISE = 2;
+
 export class Outboxes implements Outbox {
   readonly #rings: Ring[] = [];
   readonly #doorbells: Doorbell[] = [];
@@ -40,7 +43,7 @@ export class Outboxes implements Outbox {
 
   /** Whether one more message may run while `owed` promises still owe an answer. */
   hasRoom(owed: number): boolean {
-    const count = ANSWERS_PER_MESSAGE + owed;
+    const count = ANSWERS_PER_MESSAGE + owed * ANSWERS_PER_PROMISE;
     for (let i = 0; i < this.#rings.length; i++) {
       if (i !== this.own && !this.#rings[i].hasRoom(this.#recordWords, count)) return false;
     }

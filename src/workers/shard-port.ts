@@ -2,7 +2,7 @@
  * One shard as a front end sees it: its two rings, its worker's doorbell, and, where messages may
  * run directly, an executor of the front end's own.
  */
-import { Counter, Header } from '../core/layout.ts';
+import { Header } from '../core/layout.ts';
 import type { Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import type { CheckedService } from '../services/service.ts';
@@ -27,6 +27,8 @@ export class ShardPort implements Outbox {
   readonly answers: Ring;
   /** Whether this thread holds the shard's owner word now. */
   held = false;
+  /** Errors that the router gave for messages to this shard. */
+  refusals = 0;
   /** Whether messages of the batch at hand lie in the ring: later ones must not pass them. */
   #hasPushed = false;
   readonly #commitsBefore: number;
@@ -124,8 +126,8 @@ export class ShardPort implements Outbox {
     return ownerOf(words) === 0 && this.answers.isDrained();
   }
 
-  /** Counts an error that the router itself gave. */
+  /** Counts an error that the router itself gave, who need not hold the shard. */
   countRefusal(): void {
-    if (this.held) this.table.arena.floats[Header.COUNTERS / 2 + Counter.ERRORS] += 1;
+    this.refusals += 1;
   }
 }

@@ -35,6 +35,13 @@ export function takeOver(
   answerOwed(executor);
   for (const request of abandoned) commitAsFailed(executor, request);
   for (const ring of rings) finishInterrupted(executor, outboxes, ring, false);
+  reapAll(executor);
+}
+
+/** Ends the sessions whose connection has gone and which the dead worker had only unpinned yet. */
+function reapAll(executor: Executor): void {
+  const highWater = executor.table.arena.words[Header.HIGH_WATER];
+  for (let slot = 0; slot < highWater; slot++) executor.reap(slot);
 }
 
 /** Answers for a promise whose commit the dead worker had begun, or made, and not yet told. */
@@ -115,7 +122,7 @@ function finishInterrupted(
   if (calls) finishCall(executor, ring, m);
   else if (m.kind === Kind.EVICT) outboxes.emitOutcome(m, Ran.EVICTED);
   else {
-    const outcome = executor.run(m);
+    const outcome = executor.run(m, ring.interruptedCommits());
     if (outcome !== Ran.DONE) outboxes.emitOutcome(m, outcome);
   }
   ring.finishRecord();

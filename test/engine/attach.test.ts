@@ -18,6 +18,19 @@ async function start(shards: number, threads: number, options = {}) {
 }
 
 describe.each([0, 2])('threads that attach to an engine of %i shards', (shards) => {
+  test('that end having begun a request whose client has gone: the session ends too', async () => {
+    const { engine, threads } = await start(shards, 1);
+    const { session } = await engine.register(A);
+    await threads[0].run('begin', { id: A });
+    engine.router.disconnect(h.scopedSession(A, session));
+    for (let turn = 0; turn < 50; turn++) await h.nextTurn();
+    expect(engine.sessions).toBe(1);
+    await threads[0].end();
+    await h.until(() => engine.sessions === 0);
+    expect(engine.stats()).toMatchObject({ disconnected: 1, executing: 0 });
+    await h.checkTables(engine);
+  });
+
   test('lose no update of a session that all of them change by calls', async () => {
     const { engine, threads } = await start(shards, 2);
     await engine.register(A);

@@ -10,9 +10,10 @@ import { checkInvariants } from '../../dist/core/invariants.js';
 import { Ledger } from '../../dist/core/ledger.js';
 import { Message } from '../../dist/core/message.js';
 import { SessionTable } from '../../dist/core/session-table.js';
-import { setId } from '../../dist/embedding/encoding.js';
+import { setId, setSession } from '../../dist/embedding/encoding.js';
 import type { EngineOptions } from '../../dist/embedding/options.js';
 import { Engine } from '../../dist/engine.js';
+import type { ScopedSession } from '../../dist/workers/orphans.js';
 
 /** The word of an arena that names who runs the shard. */
 const OWNER_WORD = 32;
@@ -50,6 +51,15 @@ export function idsOfShard(engine: Engine, shard: number, count: number, from = 
     if (shardOfId(engine, id(n)) === shard) ids.push(id(n));
   }
   return ids;
+}
+
+/** A session as its connection remembers it, to be ended with it. */
+export function scopedSession(client: string, session: number): ScopedSession {
+  const m = new Message();
+  setId(m, client);
+  setSession(m, session);
+  const { id0, id1, id2, id3, sessionLow, sessionHigh } = m;
+  return { id0, id1, id2, id3, sessionLow, sessionHigh };
 }
 
 /** What a promise rejects with; fails the test if it resolves, or if it does neither. */

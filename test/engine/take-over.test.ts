@@ -9,6 +9,7 @@ import { Ledger } from '../../dist/core/ledger.js';
 import { Message } from '../../dist/core/message.js';
 import { SessionTable } from '../../dist/core/session-table.js';
 import { Callers } from '../../dist/embedding/callers.js';
+import { setId } from '../../dist/embedding/encoding.js';
 import { checkOptions } from '../../dist/embedding/options.js';
 import { checkService } from '../../dist/services/service.js';
 import { Executions } from '../../dist/workers/executions.js';
@@ -24,6 +25,9 @@ import * as h from './helpers.ts';
 
 const WORKER = 1;
 const A = h.id(1);
+/** A register's kind, and its flag for a session of the connection. */
+const REGISTER = 1;
+const SCOPED = 4;
 
 class Death extends Error {}
 
@@ -205,6 +209,40 @@ describe.each(Object.keys(DEATHS))('a worker that dies %s', (death) => {
     die(engine, death, 'commitSettled', worker);
     await answered(engine, asked);
     expect(engine.count()).toBe(1);
+  });
+
+  test('ends the session whose connection went while its promise was pending', async () => {
+    const engine = start();
+    const { session } = await engine.register(A);
+    const asked = engine.callers.request(A, session, 1, 'later', 'x');
+    const worker = engine.fresh();
+    worker.runNext();
+    engine.router.disconnect(h.scopedSession(A, session));
+    await h.nextTurn();
+    worker.runNext();
+    die(engine, death, 'commitSettled', worker);
+    await answered(engine, asked);
+    expect(engine.router.ledger.sessions()).toBe(0);
+  });
+
+  test('answers its register so that the session stays bound to its connection', async () => {
+    const engine = start();
+    const answers: boolean[] = [];
+    const m = new Message();
+    setId(m, A);
+    m.kind = REGISTER;
+    m.flags = SCOPED;
+    m.token = engine.router.open({
+      answer: (a) => answers.push(a.value === 1 && !a.again),
+    });
+    engine.router.begin(0);
+    engine.router.submit(m);
+    engine.router.end();
+    die(engine, death, 'runNext');
+    engine.fresh().takeOver();
+    engine.router.poll();
+    expect(answers.length).toBeGreaterThan(0);
+    expect(answers.every((isBound) => isBound)).toBe(true);
   });
 
   test('answers its register, also one that must evict', async () => {

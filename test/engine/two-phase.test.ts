@@ -78,9 +78,9 @@ describe.each([0, 2])('on %i shards', (shards) => {
   });
 
   test('a session between begin and commit is never evicted, closed or expired', async () => {
-    const { engine, view, session } = await start({ shards, sessionsMax: 1, ttlMs: 5 });
+    const { engine, view, session } = await start({ shards, sessionsMax: 1, ttlMs: 250 });
     const begun = execute(view.begin(A, session, 1));
-    await h.clockPast(10);
+    await h.clockPast(300);
     expect(h.thrown(() => view.register(B))).toMatchObject({ code: 'server_busy' });
     expect(await h.failure(engine.register(B))).toMatchObject({ code: 'server_busy' });
     expect(await h.failure(engine.close(A))).toMatchObject({ code: 'request_in_flight' });
@@ -102,10 +102,10 @@ describe.each([0, 2])('on %i shards', (shards) => {
   });
 
   test('a commit by another view counts as activity now, not when the request began', async () => {
-    const { engine, view, session } = await start({ shards, ttlMs: 20 });
+    const { engine, view, session } = await start({ shards, ttlMs: 250 });
     const other = engine.view();
     const begun = execute(view.begin(A, session, 1));
-    await h.clockPast(50);
+    await h.clockPast(300);
     other.commit(begun, 'late');
     expect(other.begin(A, session, 1)).toMatchObject({ verdict: 'replay' });
   });

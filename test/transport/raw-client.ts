@@ -65,15 +65,17 @@ export class RawClient {
     });
   }
 
-  static async open(server: RunningServer): Promise<RawClient> {
-    const socket = connect(server.address.port, server.address.host);
+  /** @param localPort the client's own port; 0 = any */
+  static async open(server: RunningServer, localPort = 0): Promise<RawClient> {
+    const { port, host } = server.address;
+    const socket = connect(localPort === 0 ? { port, host } : { port, host, localPort });
     await once(socket, 'connect');
     return new RawClient(socket);
   }
 
   /** Connected, and greeted. */
-  static async greeted(server: RunningServer): Promise<RawClient> {
-    const client = await RawClient.open(server);
+  static async greeted(server: RunningServer, localPort = 0): Promise<RawClient> {
+    const client = await RawClient.open(server, localPort);
     client.send(HELLO, 1, {});
     const welcome = await client.next();
     if (welcome[0] !== WELCOME) throw new Error(`no welcome: ${JSON.stringify(welcome)}`);
