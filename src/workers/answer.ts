@@ -40,8 +40,8 @@ export class Answer {
    */
   again = false;
   /**
-   * For `RATE_LIMITED`: after how many ms to retry, −1 = never. For a close: 1 if the message itself
-   * ended the session. For `REGISTERED`: 1 if the session is new and ends with this connection.
+   * For `RATE_LIMITED`: after how many ms to retry, −1 = never. For a close: 1 if the message
+   * itself ended the session. For `REGISTERED`: 1 if it is new and ends with this connection.
    */
   value = 0;
   /**
