@@ -288,8 +288,10 @@ export class Executor {
     const { table } = this;
     table.wheel.advance();
     let ended = 0;
-    while (ended < budget && this.outbox.hasRoom(this.executions.owed)) {
-      if (!table.sweep(budget)) break;
+    for (let looks = 0; looks < budget && table.wheel.next() >= 0; looks++) {
+      if (!this.outbox.hasRoom(this.executions.owed)) break;
+      // One that was touched meanwhile is only filed again, and counts as a look too.
+      if (!table.sweep(1)) continue;
       this.answers.tellEnded(0, 0);
       ended += 1;
     }

@@ -191,7 +191,7 @@ export class Router implements Dispatcher {
     return any;
   }
 
-  /** Registers that are stalled try again in the next turn, whether answers come or not. */
+  /** What is stalled, or a sweep that is not over, goes on in the next turn in any case. */
   #scheduleRetry(): void {
     if (this.#retryIsScheduled || this.#stopped) return;
     this.#retryIsScheduled = true;
@@ -291,7 +291,8 @@ export class Router implements Dispatcher {
       executor?.sweep(SWEEP_BATCH_MAX);
       hasMore ||= port.table.wheel.next() >= 0;
     }
-    if (!hasMore) this.#sweepAt = this.clock.cell[0] + SWEEP_INTERVAL_MS;
+    if (hasMore) this.#scheduleRetry();
+    else this.#sweepAt = this.clock.cell[0] + SWEEP_INTERVAL_MS;
   }
 
   #hasAnswers(): boolean {

@@ -128,11 +128,15 @@ export class ShardLoop {
     return sweeps ? Polled.IDLE : Polled.BUSY;
   }
 
-  /** Ends some expired sessions; comes back at once if there are more. */
+  /**
+   * Ends some expired sessions. Above 0 makes the loop come back at once, which it must do as well
+   * when all that it looked at had only been touched and there are more.
+   */
   #sweep(): number {
     const executor = this.#executor;
     const ended = executor.sweep(SWEEP_BATCH_MAX);
-    if (executor.table.wheel.next() < 0) this.#sweepAt = performance.now() + SWEEP_INTERVAL_MS;
+    if (executor.table.wheel.next() >= 0) return ended + 1;
+    this.#sweepAt = performance.now() + SWEEP_INTERVAL_MS;
     return ended;
   }
 

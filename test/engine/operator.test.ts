@@ -277,3 +277,21 @@ describe.each([0, 2])('a session that executes, on %i shards', (shards) => {
     expect(await engine.remove(b)).toBe(true);
   });
 });
+
+test.each([0, 1])(
+  'an engine of %i shards sweeps what has expired behind many that were touched',
+  async (shards) => {
+    const engine = await h.startEngine({ shards, sessionsMax: 40_000, ttlMs: 1500 });
+    const view = engine.view();
+    const kept = Array.from({ length: 20_000 }, (_, n) => h.id(n + 1));
+    for (const id of kept) view.register(id);
+    for (let n = 0; n < 10; n++) view.register(h.id(50_000 + n));
+    const began = performance.now();
+    // A bucket of the wheel comes up to 512 ms late, and a sweep within a second after it.
+    while (performance.now() < began + 3100) {
+      await h.clockPast(400);
+      for (const id of kept) view.call(id, 'touch');
+    }
+    expect(engine.stats()).toMatchObject({ expired: 10, sessions: 20_000 });
+  },
+);
