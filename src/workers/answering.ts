@@ -98,8 +98,10 @@ export class Answering {
 
   /** @param value 1 when this very message ended the session, which its reason does not tell */
   eviction(m: Message, value = 0): void {
-    const reason = this.#table.reason;
-    this.tellEnded(m.frontEnd, m.token);
+    const { reason, ended } = this.#table;
+    // A message of an older session may find the live one expired: then this tells nothing of it.
+    const isNamed = m.sessionLow === ended.sessionLow && m.sessionHigh === ended.sessionHigh;
+    this.tellEnded(m.frontEnd, isNamed ? m.token : 0);
     const a = this.#to(m, AnswerKind.EVICTION);
     a.value = value;
     a.sessionLow = m.sessionLow;

@@ -41,5 +41,6 @@ function send(router: Router, m: Message, shard: number | undefined): void {
     router.end();
     if (submitted === Submitted.TAKEN) return;
   }
-  setImmediate(() => send(router, m, shard));
+  // Whoever asked a router that has stopped is told so by the operator.
+  if (!router.stopped) setImmediate(() => send(router, m, shard));
 }

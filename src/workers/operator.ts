@@ -208,7 +208,7 @@ export class Operator {
 
   async #ask(m: Message, shard?: number): Promise<Told> {
     const told = await new Promise<Told | undefined>((resolve, reject) => {
-      const fail = (): void => reject(new SessileError('shutting_down', 'the engine has stopped'));
+      const fail = (): void => reject(stopped());
       if (this.#isStopped) return fail();
       this.#asking.add(fail);
       const forget = (): boolean => this.#asking.delete(fail);
@@ -228,6 +228,7 @@ export class Operator {
   /** Runs a short look at a shard's memory as its owner, as soon as nobody else owns it. */
   async #read<T>(port: ShardPort, look: (port: ShardPort) => T): Promise<T> {
     for (;;) {
+      if (this.#router.stopped) throw stopped();
       if (!this.#router.inBatch && port.tryOwn()) break;
       await new Promise(setImmediate);
     }
@@ -238,6 +239,10 @@ export class Operator {
       port.disown();
     }
   }
+}
+
+function stopped(): SessileError {
+  return new SessileError('shutting_down', 'the engine has stopped');
 }
 
 /** Adds entries from a slot on; returns the slot after the last that was looked at. */

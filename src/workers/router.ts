@@ -210,6 +210,11 @@ export class Router implements Dispatcher {
     return this.ports.every((port) => port.isIdle());
   }
 
+  /** Nobody answers any more. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
   stop(): void {
     this.#stopped = true;
     clearInterval(this.#upkeep);
