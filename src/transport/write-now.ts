@@ -3,6 +3,8 @@
  * costs a third as much as the system's own work for a small reply. The descriptor of a socket is
  * non-blocking, so the system takes what it has room for and says so at once.
  *
+ * Not for TLS, whose socket shows the descriptor of the plain one below it.
+ *
  * Where a socket shows no descriptor (`_handle.fd` is not documented), nothing is written here.
  */
 import { writeSync } from 'node:fs';
