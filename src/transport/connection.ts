@@ -84,7 +84,7 @@ export class Connection implements AnswerSink {
   #isClosing = false;
   /** Inside a batch of its own input, whose end flushes. */
   #inBatch = false;
-  /** The longest answer so far: one of any length may be under way beside the limit. */
+  /** What may be under way beside the limit: the longest answer so far, or results of calls. */
   #longest = 0;
   isDirty = false;
 
@@ -254,7 +254,9 @@ export class Connection implements AnswerSink {
     void operatorCalls.run(name, bodyBytes.slice(0, bodyLength)).then((outcome) => {
       this.#operating -= 1;
       if (this.#isClosing) return;
-      writeOutcome(this.#output, request, outcome);
+      // All that may be under way can be this long, and none is read while the client stalls.
+      const bytes = OPERATOR_CALLS_MAX * writeOutcome(this.#output, request, outcome);
+      if (bytes > this.#longest) this.#longest = bytes;
       this.#defer();
     });
     return Step.NEXT;

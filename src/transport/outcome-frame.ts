@@ -5,20 +5,23 @@ import type { Outcome } from './operator-calls.ts';
 import type { Output } from './output.ts';
 import { ToClient } from './protocol.ts';
 
-export function writeOutcome(output: Output, correlation: number, outcome: Outcome): void {
+/** Returns the room that it took. */
+export function writeOutcome(output: Output, correlation: number, outcome: Outcome): number {
   if ('code' in outcome) {
     const subject = new Message();
     subject.request = correlation;
     output.reserve(answerBytesMax(0));
     writeError(output.writer, outcome.code, Kind.CALL, subject, outcome.text);
-    return;
+    return answerBytesMax(0);
   }
   const { body, status } = outcome;
-  output.reserve(answerBytesMax(body.byteLength));
+  const room = answerBytesMax(body.byteLength);
+  output.reserve(room);
   const w = output.writer;
   w.begin(ToClient.RESULT, 4);
   w.uint32(correlation);
   w.uint32(status);
   w.raw(body, 0, body.byteLength);
   w.finish();
+  return room;
 }
