@@ -2,6 +2,7 @@
 import { TTL_MS_MAX, TTL_NEVER } from '../core/limits.ts';
 import type { ServiceContext } from './context.ts';
 import { refuse, takesNothing } from './data-bodies.ts';
+import { namesOf } from './service.ts';
 import { ValueReader } from './value-reader.ts';
 import type { ValueWriter } from './value-writer.ts';
 import { encodeValue } from './values.ts';
@@ -61,7 +62,7 @@ function field({ reply }: ServiceContext, name: Uint8Array): ValueWriter {
 
 /** The names of the capabilities that the session was granted. */
 function capabilities(context: ServiceContext): void {
-  const granted = context.capabilityNames.filter((_, bit) => context.capabilities & (1 << bit));
+  const granted = namesOf(context.capabilities, context.capabilityNames);
   context.reply.array(granted.length);
   for (const name of granted) field(context, encodeValue(name));
 }

@@ -10,6 +10,7 @@ import {
   TTL_NEVER,
 } from '../core/limits.ts';
 import { type Message, RegisterFlag } from '../core/message.ts';
+import { isMap } from '../services/data-bodies.ts';
 import type { CheckedService } from '../services/service.ts';
 import type { Cursor } from './cursor.ts';
 import { OPTIONS_MAX, TEXT_BYTES_MAX } from './limits.ts';
@@ -78,13 +79,13 @@ export class RegisterReader {
   #data(c: Cursor, m: Message): string | undefined {
     if (c.nil()) return undefined;
     const start = c.at;
-    const isMap = (c.peek() & 0xf0) === 0x80 || c.peek() === 0xde || c.peek() === 0xdf;
+    const startsMap = isMap(c.peek());
     c.skip();
     if (c.problem !== '') return undefined;
     if (this.#checked.service.initialData !== true) {
       return 'data is not taken: this service writes the data itself';
     }
-    if (!isMap) return 'data is not a map';
+    if (!startsMap) return 'data is not a map';
     const length = c.at - start;
     if (length > this.#dataBytesMax) {
       return `data has ${length} bytes; data_bytes_max is ${this.#dataBytesMax}`;

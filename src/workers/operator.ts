@@ -8,6 +8,7 @@ import { Reason } from '../core/codes.ts';
 import { InvalidOptionError, integerOption, SessileError } from '../core/errors.ts';
 import { Counter, Header, Row } from '../core/layout.ts';
 import { CloseFlag, Kind, Message, SweepFlag } from '../core/message.ts';
+import { namesOf } from '../services/service.ts';
 import { AnswerKind } from './answer.ts';
 import { ask, type Told } from './inquiry.ts';
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, LIST_ROWS_MAX } from './limits.ts';
@@ -156,7 +157,7 @@ export class Operator {
       return {
         ...entry,
         rate: perSecond === 0 ? null : { perSecond, burst: words[row + Row.RATE_BURST] },
-        capabilities: this.#capabilities.filter((_, index) => (bits & (1 << index)) !== 0),
+        capabilities: namesOf(bits, this.#capabilities),
       };
     });
   }
