@@ -4,6 +4,7 @@
  */
 import { assert } from './assert.ts';
 import { Header, Row, RowFlag, WHEEL_LISTS, WHEEL_WORDS } from './layout.ts';
+import { sessionNumber } from './session-number.ts';
 import type { SessionTable } from './session-table.ts';
 
 export function checkInvariants(table: SessionTable): void {
@@ -29,8 +30,7 @@ export function checkInvariants(table: SessionTable): void {
     const id3 = words[row + Row.ID3];
     const found = table.index.find(table.hash(id0, id1, id2, id3), id0, id1, id2, id3);
     assert(found === slot, 'the index finds every live session in its slot');
-    const session =
-      (words[row + Row.SESSION_HIGH] >>> 0) * 0x100000000 + (words[row + Row.SESSION_LOW] >>> 0);
+    const session = sessionNumber(words[row + Row.SESSION_LOW], words[row + Row.SESSION_HIGH]);
     const commit = floats[(row + Row.COMMIT) >> 1];
     assert(session >= 1 && commit >= session, 'a commit is not before its session');
     assert(commit <= floats[Header.COMMITS / 2], 'no commit is above the counter');

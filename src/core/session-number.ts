@@ -4,6 +4,11 @@
 import { Row } from './layout.ts';
 import type { Message } from './message.ts';
 
+/** The number itself, up to 2^53 − 1. */
+export function sessionNumber(low: number, high: number): number {
+  return (high >>> 0) * 0x100000000 + (low >>> 0);
+}
+
 /** −1, 0 or 1: how a message's session number stands to the stored one. */
 export function compareSession(words: Int32Array, row: number, m: Message): number {
   const high = words[row + Row.SESSION_HIGH];

@@ -19,6 +19,7 @@ import {
 } from '../core/limits.ts';
 import { Kind, type Message, RegisterFlag } from '../core/message.ts';
 import { RateLimitedError, RefusedError, SessionEvictedError } from '../core/session-errors.ts';
+import { sessionNumber } from '../core/session-number.ts';
 import { isMap } from '../services/data-bodies.ts';
 import { bitsOf, type CheckedService, namesOf } from '../services/service.ts';
 import { decodeValue, encodeValue } from '../services/values.ts';
@@ -159,7 +160,7 @@ export function refusal(code: ErrorCode, details: Readonly<Record<string, unknow
 }
 
 function sessionOf(a: Answer): number {
-  return (a.sessionHigh >>> 0) * 0x100000000 + (a.sessionLow >>> 0);
+  return sessionNumber(a.sessionLow, a.sessionHigh);
 }
 
 /** A reply's body as bytes that are staged in an arena. Throws `InvalidOptionError` if too long. */

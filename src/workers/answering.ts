@@ -6,6 +6,7 @@ import { clientIdText } from '../core/client-id.ts';
 import { ErrorCode, REASON_NAMES, Reason, Status } from '../core/codes.ts';
 import { Counter, Header, Row, RowByte, RowFlag } from '../core/layout.ts';
 import type { Message } from '../core/message.ts';
+import { sessionNumber } from '../core/session-number.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { failureText } from '../services/context.ts';
 import type { CheckedService } from '../services/service.ts';
@@ -45,7 +46,7 @@ export class Answering {
     a.sessionHigh = words[row + Row.SESSION_HIGH];
     a.request = words[row + Row.REQUEST];
     // What a dead runner admitted is new to whoever asked, and bound to their connection.
-    const session = (a.sessionHigh >>> 0) * 0x100000000 + (a.sessionLow >>> 0);
+    const session = sessionNumber(a.sessionLow, a.sessionHigh);
     a.again = resumed && !(commitsBefore >= 0 && session > commitsBefore);
     a.code = m.request;
     a.value = !a.again && (words[row + Row.FLAGS] & RowFlag.CONNECTION) !== 0 ? 1 : 0;
@@ -180,7 +181,7 @@ export class Answering {
 
   /** Calls `ended`, or `opened` for a reason of none. A hook that throws harms nobody else. */
   #hook(a: Answer, reason: Reason): void {
-    const session = (a.sessionHigh >>> 0) * 0x100000000 + (a.sessionLow >>> 0);
+    const session = sessionNumber(a.sessionLow, a.sessionHigh);
     const identity = { id: clientIdText(a.id0, a.id1, a.id2, a.id3), session };
     const { service } = this.#checked;
     try {

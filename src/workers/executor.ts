@@ -15,6 +15,7 @@ import {
   RegisterFlag,
   SweepFlag,
 } from '../core/message.ts';
+import { sessionNumber } from '../core/session-number.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import type { ServiceContext } from '../services/context.ts';
 import type { CheckedService, Operation } from '../services/service.ts';
@@ -206,9 +207,7 @@ export class Executor {
     context.capabilityNames = this.#checked.capabilities;
     context.sequenced = m.kind === Kind.REQUEST;
     context.request = context.sequenced ? m.request >>> 0 : 0;
-    context.session =
-      (arena.words[row + Row.SESSION_HIGH] >>> 0) * 0x100000000 +
-      (arena.words[row + Row.SESSION_LOW] >>> 0);
+    context.session = sessionNumber(words[row + Row.SESSION_LOW], words[row + Row.SESSION_HIGH]);
     context.id0 = m.id0;
     context.id1 = m.id1;
     context.id2 = m.id2;

@@ -4,6 +4,7 @@
  */
 import { Header, Row, RowFlag } from '../core/layout.ts';
 import { TTL_NEVER } from '../core/limits.ts';
+import { sessionNumber } from '../core/session-number.ts';
 import type { SessionTable } from '../core/session-table.ts';
 
 export interface SessionEntry {
@@ -71,8 +72,7 @@ export function entryOf(
   const wall = filter.wallOffsetMs;
   return {
     id,
-    session:
-      (words[row + Row.SESSION_HIGH] >>> 0) * 0x100000000 + (words[row + Row.SESSION_LOW] >>> 0),
+    session: sessionNumber(words[row + Row.SESSION_LOW], words[row + Row.SESSION_HIGH]),
     request: words[row + Row.REQUEST] >>> 0,
     createdMs: Math.floor(created + wall),
     lastActivityMs: Math.floor(active + wall),

@@ -11,7 +11,7 @@ it.each([0, 1])('with %i shards, a message of an older session tells of the end'
   const client = await RawClient.greeted(server);
   client.send(REGISTER, ID, { ttl_ms: 20 });
   const session = (await client.next())[2];
-  await new Promise((resolve) => setTimeout(resolve, 40));
+  while ((await server.engine.inspect(ID)) !== null);
   client.send(REQUEST, ID, 1, 1, ECHO, null);
   expect(await client.next()).toEqual([EVICTION, ID, session, 'expired']);
   expect(await client.next()).toEqual([EVICTION, ID, 1, 'no_session']);
