@@ -10,20 +10,17 @@
  */
 import { availableParallelism } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
-import { Arena } from './core/arena.ts';
 import type { ClientId } from './core/client-id.ts';
 import { SessileError } from './core/errors.ts';
-import { Ledger } from './core/ledger.ts';
 import { RUNNERS_MAX } from './core/limits.ts';
-import { SessionTable } from './core/session-table.ts';
 import { Callers } from './embedding/callers.ts';
+import { type Recovery, type StartedMemory, startJournaled, startMemory } from './embedding/journaling.ts';
 import { type CheckedOptions, checkOptions, type EngineOptions } from './embedding/options.ts';
 import { reclaim } from './embedding/reclaim.ts';
 import type { EngineTicket, Registered, RegisterOptions, Reply } from './embedding/types.ts';
 import { EngineView } from './embedding/view.ts';
 import { loadService } from './services/load.ts';
 import { type CheckedService, checkService } from './services/service.ts';
-import { Clock } from './workers/clock.ts';
 import { STOP_TIMEOUT_MS } from './workers/limits.ts';
 import {
   type EngineStats,
@@ -32,11 +29,12 @@ import {
   type SessionDetails,
   type SessionPage,
 } from './workers/operator.ts';
-import { ShardPool } from './workers/pool.ts';
+import { ShardPool, storageFailed } from './workers/pool.ts';
 import { Router } from './workers/router.ts';
-import { createShardMemory, type ShardMemory } from './workers/shard-memory.ts';
+import type { ShardMemory } from './workers/shard-memory.ts';
 
 /** One front end for now; rings and routers are made per front end. */
+const FRONT_ENDS = 1;
 const FRONT_END = 0;
 
 export class Engine {
@@ -49,15 +47,22 @@ export class Engine {
   #onFailure: ((error: Error) => void) | undefined;
   #failure: Error | undefined;
   #stopped: Promise<void> | undefined;
+  readonly memory: ShardMemory;
+  /** What was brought back from the data directory; undefined without one. */
+  readonly recovery: Recovery | undefined;
+  readonly #unlock: () => void;
 
   private constructor(
-    readonly memory: ShardMemory,
+    started: StartedMemory,
     readonly checked: CheckedService,
     readonly options: CheckedOptions,
   ) {
+    const { memory } = started;
+    this.memory = memory;
+    this.recovery = started.recovery;
+    this.#unlock = started.unlock;
     const { shards } = memory.config;
     for (let runner = RUNNERS_MAX; runner > shards + 1; runner--) this.#runners.push(runner);
-    startTables(memory, shards + 1);
     if (shards > 0) this.#pool = new ShardPool(memory, (error) => this.#fail(error));
     this.router = new Router(memory, checked, {
       frontEnd: FRONT_END,
@@ -65,6 +70,7 @@ export class Engine {
       run: options.run,
       evicts: options.evicts,
       cores: availableParallelism(),
+      onStorageFailure: (error) => this.#fail(storageFailed(0, error)),
       onProgress: () => {
         for (const listener of this.#listeners) listener();
       },
@@ -74,14 +80,23 @@ export class Engine {
     this.onProgress(() => this.#callers.progress());
   }
 
-  /** Reserves the memory and starts the workers. Throws `InvalidOptionError`. */
+  /**
+   * Reserves the memory, brings sessions back if there is a data directory, and starts the workers.
+   * Throws `InvalidOptionError`, or `SessileError` with a code that begins with `storage_`.
+   */
   static async start(options: EngineOptions = {}): Promise<Engine> {
     const checkedOptions = checkOptions(options);
     const { sharding, service } = checkedOptions;
     const checked =
       service === undefined ? await loadService(sharding.serviceUrl) : checkService(service);
-    const memory = createShardMemory(sharding, 1, !checked.portable);
-    return new Engine(memory, checked, checkedOptions);
+    const { journal } = checkedOptions;
+    const mayPromise = !checked.portable;
+    const progress = options.onRecoveryProgress ?? (() => {});
+    const started =
+      journal === undefined
+        ? startMemory(sharding, FRONT_ENDS, mayPromise)
+        : startJournaled(sharding, journal, FRONT_ENDS, mayPromise, progress);
+    return new Engine(started, checked, checkedOptions);
   }
 
   /**
@@ -167,6 +182,7 @@ export class Engine {
     return new EngineView(this.memory, this.checked, runner, this.options.evicts, {
       closed: () => this.#runners.push(runner),
       relieve: () => this.#relieve(),
+      writeLog: () => this.router.writeLog(),
     });
   }
 
@@ -215,7 +231,8 @@ export class Engine {
     this.router.poll();
     this.#callers.stop();
     this.#operator.stop();
-    this.router.stop();
+    await this.router.stop();
+    this.#unlock();
   }
 
   /** A view of this thread waits: its answers for front ends may have nobody else to read them. */
@@ -233,21 +250,11 @@ export class Engine {
     this.#failure = error;
     this.#callers.stop();
     this.#operator.stop();
-    this.router.stop();
+    void this.router.stop();
     this.#onFailure?.(error);
   }
 }
 
 function nextTurn(): Promise<void> {
   return new Promise(setImmediate);
-}
-
-function startTables(memory: ShardMemory, runner: number): void {
-  const ledger = new Ledger(memory.ledger);
-  // The wheels turn from now on: one that began at 0 would seem to lag by the machine's uptime.
-  const clock = new Clock();
-  clock.read();
-  for (const arena of memory.arenas) {
-    new SessionTable(new Arena(arena), ledger, clock.cell, runner).start();
-  }
 }

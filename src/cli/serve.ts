@@ -2,7 +2,8 @@
  * `sessile serve`: runs a server until SIGTERM or SIGINT.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DEFAULTS, defaultShards } from '../embedding/options.ts';
+import { DEFAULTS, type Durability, defaultShards } from '../embedding/options.ts';
+import type { Recovery } from '../embedding/journaling.ts';
 import type { RateLimit } from '../embedding/types.ts';
 import { type RunningServer, type ServeOptions, serve } from '../serve.ts';
 import { CONNECTIONS_MAX_DEFAULT, FRAME_BYTES_MAX_DEFAULT } from '../transport/limits.ts';
@@ -10,16 +11,19 @@ import { DEFAULT_HOST, DEFAULT_PORT } from '../transport/protocol.ts';
 import { numeric, option, wholeNumber } from './arguments.ts';
 import { PRESET_NAMES, type PresetName, presetsText, withPreset } from './presets.ts';
 
+const PROGRESS_MS = 1_000;
+
 /** Exit code when the engine can no longer serve (EX_SOFTWARE of sysexits.h). */
 const EXIT_FAILED = 70;
 
 /** Commander turns null into an empty text, so never stays a word until it is used. */
 const NEVER = 'never';
 
-interface CommandOptions extends Omit<ServeOptions, 'ttlMs' | 'rate'> {
+interface CommandOptions extends Omit<ServeOptions, 'ttlMs' | 'rate' | 'durability'> {
   readonly preset?: PresetName;
   readonly ttlMs: number | typeof NEVER;
   readonly rate?: RateLimit;
+  readonly durability?: Durability;
 }
 
 export function serveCommand(): Command {
@@ -65,25 +69,74 @@ export function serveCommand(): Command {
         'SESSILE_SERVICE',
       ),
     )
+    .addOption(
+      new Option('--data-dir <folder>', 'keep sessions over restarts (default: memory only)').env(
+        'SESSILE_DATA_DIR',
+      ),
+    )
+    .addOption(durabilityOption())
     .addHelpText('after', presetsText())
     .action(run);
 }
 
 async function run(given: CommandOptions, command: Command): Promise<void> {
   const { preset, ttlMs, ...options } = withPreset(command, given);
-  const server = await serve({ ...options, ttlMs: ttlMs === NEVER ? null : ttlMs });
+  const server = await serve({
+    ...options,
+    ttlMs: ttlMs === NEVER ? null : ttlMs,
+    onRecoveryProgress: recoveryProgress(),
+  });
   // Before the first line is printed: whoever waits for it may send a signal at once.
   const stop = stopOnce(server);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   const { host, port } = server.address;
   process.stdout.write(`listening on ${host}:${port}\n`);
-  process.stdout.write('sessions are kept in memory only: they end with this process\n');
+  process.stdout.write(`${storageText(server.engine.recovery)}\n`);
   server.engine.onFailure((error) => {
     process.stderr.write(`sessile: ${error.message}\n`);
     process.exitCode = EXIT_FAILED;
     void server.stop();
   });
+}
+
+/** A line a second on how far recovery has come, once it takes longer than that. */
+function recoveryProgress(): (part: number) => void {
+  let next = performance.now() + PROGRESS_MS;
+  return (part) => {
+    if (performance.now() < next) return;
+    next = performance.now() + PROGRESS_MS;
+    process.stderr.write(`recovering: ${Math.floor(part * 100)} % of the segments read\n`);
+  };
+}
+
+/** What happens to sessions when the process ends, and what was brought back from before. */
+function storageText(recovery: Recovery | undefined): string {
+  if (recovery === undefined) {
+    return 'sessions are kept in memory only: they end with this process';
+  }
+  const { folder, sessions, bytes, durationMs, evicted, disconnected, tornBytes } = recovery;
+  const lines = [
+    `sessions are kept in ${folder}: ${sessions} recovered from ${bytes} bytes ` +
+      `in ${Math.round(durationMs)} ms`,
+  ];
+  if (evicted > 0) lines.push(`${evicted} sessions were evicted: fewer are allowed than before`);
+  if (disconnected > 0) lines.push(`${disconnected} sessions ended with their connections`);
+  if (tornBytes > 0) lines.push(`${tornBytes} bytes at the end were no whole batch: passed over`);
+  return lines.join('\n');
+}
+
+function durabilityOption(): Option {
+  const text =
+    'with --data-dir, when a commit is on disk: commit (before its reply), interval:MS or off';
+  return new Option('--durability <when>', `${text} (default: commit)`)
+    .env('SESSILE_DURABILITY')
+    .argParser((given): Durability => {
+      if (given === 'commit' || given === 'off') return given;
+      const match = /^interval:(\d+)$/.exec(given);
+      if (match !== null) return { intervalMs: Number(match[1]) };
+      throw new InvalidArgumentError('It must be commit, off, or interval:MS.');
+    });
 }
 
 /** The first signal stops gracefully; a second one at once. */

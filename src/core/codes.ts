@@ -146,6 +146,8 @@ export const enum Admission {
   NO_ROOM = 2,
   /** This shard's own slots are full although the global limit is not: see `shardSlots`. */
   SHARD_FULL = 3,
+  /** Nothing can be logged now, so nobody is admitted. */
+  NO_STORAGE = 4,
 }
 
 /** What `evictOldest` found. */

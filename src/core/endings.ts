@@ -9,8 +9,9 @@ import type { CommitOrder } from './commit-order.ts';
 import { type EndedMemory, EndedSession } from './ended-memory.ts';
 import { hashId } from './hash.ts';
 import type { IndexTable } from './index-table.ts';
-import { Counter, Header, ROW_SHIFT, Row, RowFlag } from './layout.ts';
+import { Counter, Header, Intent, ROW_SHIFT, Row, RowFlag } from './layout.ts';
 import { type Ledger, NOTHING_TO_EVICT } from './ledger.ts';
+import type { SessionLog } from './session-log.ts';
 import type { SlotPool } from './slot-pool.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import type { Victims } from './victims.ts';
@@ -24,6 +25,7 @@ export interface EndingParts {
   readonly pool: SlotPool;
   readonly order: CommitOrder;
   readonly wheel: TimerWheel;
+  readonly log: SessionLog | undefined;
 }
 
 export class Endings {
@@ -34,6 +36,7 @@ export class Endings {
   readonly #pool: SlotPool;
   readonly #order: CommitOrder;
   readonly #wheel: TimerWheel;
+  readonly #log: SessionLog | undefined;
   readonly #memory: EndedMemory;
   readonly #victims: Victims;
   readonly #words: Int32Array;
@@ -52,6 +55,7 @@ export class Endings {
     this.#pool = parts.pool;
     this.#order = parts.order;
     this.#wheel = parts.wheel;
+    this.#log = parts.log;
     this.#memory = memory;
     this.#victims = victims;
     this.#words = parts.arena.words;
@@ -71,8 +75,10 @@ export class Endings {
     ended.read(words, row, reason);
     const hash = hashId(ended.id0, ended.id1, ended.id2, ended.id3, seedA, seedB);
     this.#memory.remember(hash, row, reason);
-    // From here the session has ended, whatever happens to this thread.
-    words[row + Row.FLAGS] = 0;
+    words[Header.INTENT_SLOT] = slot;
+    words[Header.INTENT_REASON] = reason;
+    words[Header.INTENT] = Intent.END;
+    this.#logged();
     this.#index.remove(hash, slot);
     this.#order.remove(slot);
     this.#wheel.remove(slot);
@@ -82,6 +88,20 @@ export class Endings {
     words[Header.LIVE] -= 1;
     this.count += 1;
     this.#floats[Header.COUNTERS / 2 + Counter.ENDED + reason] += 1;
+  }
+
+  /** From here the session has ended, whatever happens to this thread. */
+  #logged(): void {
+    const words = this.#words;
+    const slot = words[Header.INTENT_SLOT];
+    words[this.#rowOf(slot) + Row.FLAGS] = 0;
+    this.#log?.ended(slot, words[Header.INTENT_REASON]);
+    words[Header.INTENT] = Intent.NONE;
+  }
+
+  /** Ends and logs a session that a dead runner had begun to end; a rebuild does the rest. */
+  redo(): void {
+    if (this.#words[Header.INTENT] === Intent.END) this.#logged();
   }
 
   /**

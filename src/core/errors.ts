@@ -31,6 +31,15 @@ export class InvalidOptionError extends SessileError {
   }
 }
 
+/** What a log holds cannot be right. `details` says where, once that is known. */
+export class CorruptLogError extends SessileError {
+  override readonly name = 'CorruptLogError';
+
+  constructor(what: string, details: Readonly<Record<string, unknown>> = {}) {
+    super('storage_corrupt', what, details);
+  }
+}
+
 function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;

@@ -2,7 +2,7 @@
  * Where everything lies in a shard's arena. Offsets in Int32 words unless a name says otherwise;
  * fields marked f64 are one Float64 at an even word.
  *
- *     header │ rows │ order │ wheel │ index │ ended │ staging │ payloads
+ *     header │ rows │ order │ wheel │ index │ ended │ notes │ staging │ payloads
  *
  *     row, 128 bytes; a request touches the first 64 only
  *     0   id (4)                       16  data length
@@ -22,6 +22,7 @@
  *     wheel entry, 8 bytes: previous + 1, next + 1 (0 = not linked); slots, buckets, work list
  *     index entry, 8 bytes: hash, slot + 1 (0 = empty)
  *     ended entry, 32 bytes: id (4), session (2), reason + 1, spare
+ *     notes of a slot for its log, 8 bytes: see `SessionLog`; untouched without a log
  *     payload of a slot: data region, then reply region
  */
 export const ROW_WORDS = 32;
@@ -30,6 +31,7 @@ export const ORDER_WORDS = 4;
 export const WHEEL_WORDS = 2;
 export const INDEX_WORDS = 2;
 export const ENDED_WORDS = 8;
+export const NOTES_WORDS = 2;
 
 /** Buckets of the timer wheel, over its five levels. */
 export const WHEEL_BUCKETS = 64 + 64 + 32 + 4 + 1;
@@ -150,6 +152,8 @@ export const enum Header {
   /** Whether the commit sets the TTL, and to what. */
   INTENT_SETS_TTL = 110,
   INTENT_TTL = 111,
+  /** Why a session ends. */
+  INTENT_REASON = 112,
 
   /** f64 counters, in the order of `Counter`. */
   COUNTERS = 128,
@@ -159,6 +163,8 @@ export const enum Intent {
   NONE = 0,
   REQUEST = 1,
   CALL = 2,
+  /** A session ends. */
+  END = 3,
 }
 
 /** Counters kept in the arena, so that reading them costs the hot path nothing. */
@@ -198,6 +204,7 @@ export interface Regions {
   readonly wheel: number;
   readonly index: number;
   readonly ended: number;
+  readonly notes: number;
   readonly stagedReply: number;
   readonly stagedData: number;
   readonly payloads: number;
@@ -225,7 +232,8 @@ export function regionsOf(
   const wheel = order + (slots + 1) * ORDER_WORDS;
   const index = wheel + (slots + WHEEL_LISTS) * WHEEL_WORDS;
   const ended = index + indexEntries * INDEX_WORDS;
-  const stagedReply = ended + endedEntries * ENDED_WORDS;
+  const notes = ended + endedEntries * ENDED_WORDS;
+  const stagedReply = notes + slots * NOTES_WORDS;
   const stagedData = stagedReply + replyWords;
   const payloads = stagedData + dataWords;
   const payloadWords = dataWords + replyWords;
@@ -236,6 +244,7 @@ export function regionsOf(
     wheel,
     index,
     ended,
+    notes,
     stagedReply,
     stagedData,
     payloads,

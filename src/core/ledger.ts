@@ -66,6 +66,13 @@ export class Ledger {
     Atomics.sub(this.#words, Word.SESSIONS, count);
   }
 
+  /** Counts the sessions that recovery brought back to a shard, before anybody takes one. */
+  restore(shard: number, sessions: number, boundMs: number): void {
+    const total = Atomics.add(this.#words, Word.SESSIONS, sessions) + sessions;
+    assert(total <= this.sessionsMax, 'recovery keeps the limit');
+    this.publish(shard, boundMs);
+  }
+
   /** Only by the shard's owner. */
   publish(shard: number, boundMs: number): void {
     const words = this.#words;

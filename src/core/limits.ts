@@ -40,3 +40,12 @@ export const RUNNERS_MAX = 255;
 
 /** Containers within containers in one value: more than data needs, far less than a stack. */
 export const VALUE_DEPTH_MAX = 32;
+
+/**
+ * A call that changes nothing but a session's times is logged at most so many times per TTL. More
+ * parts mean a smaller slack after a restart, and more writes for sessions that are only read.
+ */
+export const TOUCH_LOG_PARTS = 8;
+
+/** The same for sessions that never expire: only their place in the order of eviction depends on it. */
+export const TOUCH_LOG_MS_MAX = 60_000;

@@ -50,6 +50,7 @@ export function rebuild(table: SessionTable, deadRunner: number): AbandonedReque
   }
   words[Header.EXECUTING] = executing;
   placeByCommit(table, live);
+  for (const slot of live) table.log?.catchUp(slot);
   const surplus = words[Header.LIVE] - live.length;
   assert(surplus >= 0 && surplus <= 1, 'a dead runner leaves at most one session half admitted');
   // In the order of `end`: a successor that dies in between finds the surplus again or not at all.

@@ -17,8 +17,11 @@ import { hashId } from './hash.ts';
 import { IndexTable } from './index-table.ts';
 import { Counter, Header, ROW_SHIFT, Row, RowByte, RowFlag } from './layout.ts';
 import { type Ledger, NOTHING_TO_EVICT } from './ledger.ts';
+import type { LogBuffer } from './log-buffer.ts';
+import { EntryPart } from './log-entry.ts';
 import { CloseFlag, Kind, type Message } from './message.ts';
 import { retryAfter, take } from './rate-limit.ts';
+import { SessionLog } from './session-log.ts';
 import { compareSession } from './session-number.ts';
 import { admitRow } from './slot-admit.ts';
 import { SlotCommit } from './slot-commit.ts';
@@ -34,6 +37,8 @@ export class SessionTable {
   readonly pool: SlotPool;
   readonly order: CommitOrder;
   readonly wheel: TimerWheel;
+  /** What is told to the log; undefined when sessions are kept in memory only. */
+  readonly log: SessionLog | undefined;
   readonly #memory: EndedMemory;
   readonly #words: Int32Array;
   readonly #floats: Float64Array;
@@ -54,17 +59,20 @@ export class SessionTable {
   /**
    * @param now one Float64, milliseconds on the engine's clock, kept current by the caller
    * @param runner the number of the thread that executes through this view
+   * @param buffer where steps are logged, if they are
    */
   constructor(
     readonly arena: Arena,
     readonly ledger: Ledger,
     readonly now: Float64Array,
     readonly runner: number,
+    buffer?: LogBuffer,
   ) {
     this.index = new IndexTable(arena);
     this.pool = new SlotPool(arena);
     this.order = new CommitOrder(arena);
     this.wheel = new TimerWheel(arena, now);
+    this.log = buffer === undefined ? undefined : new SessionLog(buffer, arena, now);
     this.#memory = new EndedMemory(arena);
     this.#words = arena.words;
     this.#floats = arena.floats;
@@ -102,6 +110,7 @@ export class SessionTable {
       this.slot = live;
       return Admission.RESUMED;
     }
+    if (this.log?.isWritable === false) return Admission.NO_STORAGE;
     const words = this.#words;
     const full = words[Header.FREE_HEAD] === 0 && words[Header.HIGH_WATER] === this.arena.slots;
     const hasRoom = this.ledger.sessions() < this.ledger.sessionsMax;
@@ -123,6 +132,7 @@ export class SessionTable {
     this.#endings.file(slot);
     this.#victims.lower(time);
     this.#count(Counter.REGISTERED);
+    this.log?.admitted(slot);
     this.slot = slot;
   }
 
@@ -144,6 +154,7 @@ export class SessionTable {
     if (number === ((last + 1) | 0) && last !== -1) {
       if ((flags & RowFlag.EXECUTING) !== 0) return this.#join(row, m);
       if (!this.#mayPay(row, m)) return this.#error(ErrorCode.RATE_LIMITED);
+      if (this.log?.isWritable === false) return this.#error(ErrorCode.STORAGE_FAILED);
       this.pin(slot, m);
       return Verdict.EXECUTE;
     }
@@ -228,6 +239,7 @@ export class SessionTable {
     if (ttlMs >= 0) this.#endings.file(slot);
     words[Header.EXECUTING] -= 1;
     this.#placed(slot);
+    this.log?.committed(slot, EntryPart.REPLY | (dataLength >= 0 ? EntryPart.DATA : 0));
     this.#count(Counter.REQUESTS);
   }
 
@@ -251,13 +263,16 @@ export class SessionTable {
       dataLength < 0 || (flags & RowFlag.EXECUTING) === 0,
       'a call writes nothing while a request executes',
     );
-    if (dataLength < 0 && ttlMs < 0) {
+    const isNote = dataLength < 0 && ttlMs < 0;
+    if (isNote) {
       this.#commits.note(slot, status, replyLength, touches);
     } else {
       this.#commits.call(slot, status, replyLength, dataLength, touches, ttlMs);
       if (ttlMs >= 0) this.#endings.file(slot);
     }
     this.#placed(slot);
+    if (isNote) this.log?.noted(slot);
+    else this.log?.committed(slot, dataLength >= 0 ? EntryPart.DATA : 0);
     this.#count(Counter.CALLS);
   }
 
@@ -346,6 +361,7 @@ export class SessionTable {
 
   /** Finishes the commit that a dead runner left half applied; the rows are right after it. */
   redo(): void {
+    this.#endings.redo();
     this.#commits.redo();
   }
 

@@ -37,7 +37,7 @@ export class SlotCommit {
   redo(): void {
     const words = this.#words;
     const intent = words[Header.INTENT];
-    if (intent === Intent.NONE) return;
+    if (intent !== Intent.REQUEST && intent !== Intent.CALL) return;
     const slot = words[Header.INTENT_SLOT];
     const row = this.#rows + (slot << ROW_SHIFT);
     this.#applyData(row, slot);

@@ -4,6 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { InvalidOptionError, integerOption } from '../core/errors.ts';
 import {
   PAYLOAD_BYTES_MAX,
@@ -18,7 +19,10 @@ import { serviceUrl } from '../services/load.ts';
 import type { Service } from '../services/service.ts';
 import type { RunPolicy } from '../workers/router.ts';
 import type { ShardingConfig } from '../workers/shard-memory.ts';
+import type { JournalOptions } from './journaling.ts';
 import type { RateLimit } from './types.ts';
+
+export type Durability = 'commit' | 'off' | { readonly intervalMs: number };
 
 export interface EngineOptions {
   /** Worker threads, each with its own table; 0 = one table in this thread. Default: cores − 1. */
@@ -49,6 +53,20 @@ export interface EngineOptions {
    * object itself. Default: the built-in session data.
    */
   readonly service?: string | URL | Service;
+  /**
+   * A directory that keeps the sessions over restarts. One engine uses it at a time. Default: none,
+   * sessions are kept in memory only.
+   */
+  readonly dataDir?: string;
+  /**
+   * When a session's new state must be on disk: `commit`, before its answer is given; every so many
+   * milliseconds; or `off`, when the system likes. Default `commit`.
+   */
+  readonly durability?: Durability;
+  /** A segment of the log is followed by another at so many bytes. Default 64 MiB. */
+  readonly segmentBytesMax?: number;
+  /** Called while sessions are brought back, with the part that has been read, 0 to 1. */
+  readonly onRecoveryProgress?: (part: number) => void;
   /** Where requests run: on the thread they arrive at, in the worker, or as load asks for. */
   readonly run?: RunPolicy;
 }
@@ -62,6 +80,8 @@ export const DEFAULTS = {
   ttlMs: 3_600_000,
   executeTimeoutMs: 30_000,
   run: 'auto',
+  durability: 'commit',
+  segmentBytesMax: 64 * 1024 * 1024,
 } as const;
 
 /** Commits that a shard may make in a millisecond, on average, to stay below a later start. */
@@ -80,6 +100,11 @@ export function defaultShards(): number {
 /** A reply must hold at least a failure's status, data at least an empty map. */
 const PAYLOAD_BYTES_MIN = 16;
 const EXECUTE_TIMEOUT_MS_MAX = 3_600_000;
+/** What an interval may lose is bounded by it, so more than an hour serves nobody. */
+const INTERVAL_MS_MAX = 3_600_000;
+/** Some commits, and a quarter of what a tail's note can hold beside one batch. */
+const SEGMENT_BYTES_MIN = 4_096;
+const SEGMENT_BYTES_MAX = 2 ** 30;
 /** Half of what session numbers can reach, so that there is as much left. */
 const SESSIONS_AFTER_MAX = 2 ** 52;
 
@@ -89,6 +114,8 @@ export interface CheckedOptions {
   readonly run: RunPolicy;
   /** The service, when it was given as an object. */
   readonly service: Service | undefined;
+  /** Undefined: sessions are kept in memory only. */
+  readonly journal: JournalOptions | undefined;
 }
 
 export function checkOptions(options: EngineOptions): CheckedOptions {
@@ -130,6 +157,34 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
     evicts: oneOf('onFull', o.onFull, ['evict', 'reject']) === 'evict',
     run: oneOf('run', o.run, ['auto', 'worker', 'direct']),
     service: isObject ? service : undefined,
+    journal: journalOf(options),
+  };
+}
+
+function journalOf(options: EngineOptions): JournalOptions | undefined {
+  const { dataDir } = options;
+  const { durability, segmentBytesMax } = { ...DEFAULTS, ...defined(options) };
+  if (dataDir === undefined) {
+    if (options.durability === undefined) return undefined;
+    throw new InvalidOptionError('durability', durability, 'left out without dataDir');
+  }
+  if (typeof dataDir !== 'string' || dataDir === '') {
+    throw new InvalidOptionError('dataDir', dataDir, 'the path of a directory');
+  }
+  const isInterval = typeof durability === 'object' && durability !== null;
+  if (!isInterval) oneOf('durability', durability, ['commit', 'off']);
+  return {
+    folder: resolve(dataDir),
+    syncs: durability === 'commit',
+    intervalMs: isInterval
+      ? integerOption('durability.intervalMs', durability.intervalMs, 1, INTERVAL_MS_MAX)
+      : 0,
+    segmentBytesMax: integerOption(
+      'segmentBytesMax',
+      segmentBytesMax,
+      SEGMENT_BYTES_MIN,
+      SEGMENT_BYTES_MAX,
+    ),
   };
 }
 

@@ -7,11 +7,13 @@ import { ErrorCode, Reason } from '../core/codes.ts';
 import { copyWords } from '../core/copy.ts';
 import { SessileError } from '../core/errors.ts';
 import { Header } from '../core/layout.ts';
+import { type LogBuffer, LogState } from '../core/log-buffer.ts';
 import { Kind, type Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import type { CheckedService } from '../services/service.ts';
 import { Answer, AnswerKind, type Outbox } from '../workers/answer.ts';
 import type { Ran } from '../workers/dispatch.ts';
+import { Doorbell } from '../workers/doorbell.ts';
 import type { Executions } from '../workers/executions.ts';
 import { Executor } from '../workers/executor.ts';
 import { Outboxes } from '../workers/outboxes.ts';
@@ -26,7 +28,16 @@ const SPINS_MAX = 2_000;
 /** A shard that is never let go for so long is stuck; a batch takes some microseconds. */
 const ACQUIRE_TIMEOUT_MS = 5_000;
 
+/** How often to look whether the log has failed, while waiting for it. */
+const LOG_WAIT_MS = 10;
+
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** What a shard's view asks of its thread: see `ViewHooks`. */
+export interface ViewShardHooks {
+  readonly relieve: () => void;
+  readonly writeLog: () => void;
+}
 
 export class ViewShard implements Outbox {
   /** The answer to the last message that ran, if `hasAnswer`, with a body of the view's own. */
@@ -36,6 +47,9 @@ export class ViewShard implements Outbox {
   readonly #outboxes: Outboxes;
   readonly #body: Int32Array;
   readonly #bodyBytes: Uint8Array;
+  readonly #doorbell: Doorbell;
+  /** The log that answers wait for; undefined when they do not. */
+  readonly #awaited: LogBuffer | undefined;
 
   constructor(
     memory: ShardMemory,
@@ -43,11 +57,13 @@ export class ViewShard implements Outbox {
     shard: number,
     checked: CheckedService,
     executions: Executions,
-    readonly relieve: () => void,
+    readonly hooks: ViewShardHooks,
   ) {
     this.#body = new Int32Array((table.arena.replyBytesMax + 3) >>> 2);
     this.#bodyBytes = new Uint8Array(this.#body.buffer);
-    this.#outboxes = new Outboxes(memory, shard);
+    this.#outboxes = new Outboxes(memory, shard, table.log);
+    this.#doorbell = new Doorbell(memory.doorbells[shard]);
+    this.#awaited = memory.config.journal?.syncs === true ? table.log?.buffer : undefined;
     this.#executor = new Executor(table, checked, this, executions);
   }
 
@@ -122,7 +138,7 @@ export class ViewShard implements Outbox {
     const deadline = performance.now() + ACQUIRE_TIMEOUT_MS;
     for (let spins = 1; !this.#tryAcquire(); spins++) {
       if (spins < SPINS_MAX) continue;
-      this.relieve();
+      this.hooks.relieve();
       if (performance.now() > deadline) {
         throw new SessileError(
           'shard_busy',
@@ -134,10 +150,35 @@ export class ViewShard implements Outbox {
     }
   }
 
+  /**
+   * Lets go of the shard, and waits until what was done, and what was seen, is as safe as promised.
+   * Throws `SessileError` `storage_failed` when it is not within `ACQUIRE_TIMEOUT_MS`.
+   */
   release(): void {
+    const { log } = this.table;
+    const position = log?.buffer.position ?? 0;
     const published = this.#outboxes.publish();
     release(this.table.arena.words);
     if (published) this.#outboxes.ring();
+    if (log?.buffer.hasEntries() === true) this.#doorbell.ring();
+    if (this.#awaited !== undefined) this.#wait(this.#awaited, position);
+  }
+
+  #wait(awaited: LogBuffer, position: number): void {
+    if (awaited.isDurable(position)) return;
+    this.hooks.writeLog();
+    // Where no worker has the shard, the engine's thread writes the log, and may be asleep.
+    this.#outboxes.ringAll();
+    const deadline = performance.now() + ACQUIRE_TIMEOUT_MS;
+    while (!awaited.isDurable(position)) {
+      if (awaited.state === LogState.FAILED || performance.now() > deadline) {
+        throw new SessileError(
+          'storage_failed',
+          'the log cannot be written now; whether this will be kept is not known',
+        );
+      }
+      awaited.waitDurable(position, LOG_WAIT_MS);
+    }
   }
 
   /** Only with room for what a message may push to front ends. */

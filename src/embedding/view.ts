@@ -16,7 +16,7 @@ import { Clock } from '../workers/clock.ts';
 import { Ran } from '../workers/dispatch.ts';
 import { Executions } from '../workers/executions.ts';
 import { REGISTER_TRIES_MAX } from '../workers/limits.ts';
-import type { ShardMemory } from '../workers/shard-memory.ts';
+import { logBufferOf, type ShardMemory } from '../workers/shard-memory.ts';
 import {
   answerError,
   decodeRegistered,
@@ -38,6 +38,8 @@ export interface ViewHooks {
   readonly closed: () => void;
   /** It waits for a shard: whatever this thread can do to let it go on. */
   readonly relieve: () => void;
+  /** Writes what was logged, if this thread does that; otherwise whoever does is woken. */
+  readonly writeLog: () => void;
 }
 
 export class EngineView {
@@ -77,8 +79,9 @@ export class EngineView {
     const executions = new Executions(0, 0, memory.arenas.length, noWake);
     this.#shards = memory.arenas.map((sab, shard) => {
       const arena = new Arena(sab);
-      const table = new SessionTable(arena, this.#ledger, this.#clock.cell, runner);
-      return new ViewShard(memory, table, shard, checked, executions, hooks.relieve);
+      const buffer = logBufferOf(memory, shard);
+      const table = new SessionTable(arena, this.#ledger, this.#clock.cell, runner, buffer);
+      return new ViewShard(memory, table, shard, checked, executions, hooks);
     });
     this.#evict.kind = Kind.EVICT;
     this.#evict.frontEnd = NO_FRONT_END;

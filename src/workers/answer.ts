@@ -52,6 +52,8 @@ export class Answer {
   bodyWords: Int32Array = NO_WORDS;
   bodyWord = 0;
   bodyLength = 0;
+  /** The position of the shard's log that must be durable before this may be given. */
+  position = 0;
 }
 
 /** The words of a register's answer: the TTL (u32), the rate limit, and the capabilities. */

@@ -119,6 +119,7 @@ export class Executions {
     for (let i = this.#settled.length - 1; i >= 0; i--) {
       const execution = this.#settled[i];
       if (execution.executor !== executor) continue;
+      if (executor.table.log?.hasRoom() === false) return;
       this.#settled.splice(i, 1);
       this.#commit(execution, executor);
     }

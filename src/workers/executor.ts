@@ -82,8 +82,9 @@ export class Executor {
     const admission = table.register(m);
     this.answers.tellEnded(0, 0);
     if (admission === Admission.NO_ROOM) return Ran.NO_ROOM;
-    if (admission === Admission.SHARD_FULL) {
-      this.answers.deny(m, ErrorCode.SERVER_BUSY);
+    if (admission === Admission.SHARD_FULL || admission === Admission.NO_STORAGE) {
+      const isFull = admission === Admission.SHARD_FULL;
+      this.answers.deny(m, isFull ? ErrorCode.SERVER_BUSY : ErrorCode.STORAGE_FAILED);
       return Ran.DONE;
     }
     this.answers.registered(m, table.slot, admission === Admission.RESUMED, commitsBefore);
@@ -135,6 +136,9 @@ export class Executor {
     const problem = this.#problemOf(operation, m, table.slot);
     if (operation === undefined || problem >= 0) return this.answers.deny(m, problem);
     if (operation.unsequenced !== true) return this.answers.deny(m, ErrorCode.FORBIDDEN);
+    if (operation.readOnly !== true && table.log?.isWritable === false) {
+      return this.answers.deny(m, ErrorCode.STORAGE_FAILED);
+    }
     if (table.isExecuting(table.slot) && operation.readOnly !== true) {
       return this.answers.deny(m, ErrorCode.REQUEST_IN_FLIGHT);
     }
@@ -285,6 +289,8 @@ export class Executor {
    */
   sweep(budget: number): number {
     const { table } = this;
+    // While nothing can be logged, the expired stay where they are; nobody finds them.
+    if (table.log?.isWritable === false) return 0;
     table.wheel.advance();
     let ended = 0;
     for (let looks = 0; looks < budget && table.wheel.next() >= 0; looks++) {
@@ -298,15 +304,21 @@ export class Executor {
   }
 
   #sweepNow(m: Message): void {
+    if (this.table.log?.isWritable === false) {
+      return this.answers.deny(m, ErrorCode.STORAGE_FAILED);
+    }
     if ((m.flags & SweepFlag.FIRST) !== 0) this.table.wheel.advanceToNow();
     this.sweep(SWEEP_BATCH_MAX);
     this.answers.swept(m, this.table.wheel.next() >= 0);
   }
 
   #close(m: Message): void {
+    const isOrphan = (m.flags & CloseFlag.DISCONNECTED) !== 0;
+    if (!isOrphan && this.table.log?.isWritable === false) {
+      return this.answers.deny(m, ErrorCode.STORAGE_FAILED);
+    }
     const verdict = this.table.close(m);
-    if ((m.flags & CloseFlag.DISCONNECTED) !== 0)
-      return this.answers.tellEnded(m.frontEnd, m.token);
+    if (isOrphan) return this.answers.tellEnded(m.frontEnd, m.token);
     if (verdict === Verdict.ERROR) return this.answers.refuse(m, this.table.errorCode);
     const isEnded = this.answers.hasEnded;
     if (isEnded) {

@@ -36,6 +36,12 @@ export const STOP_TIMEOUT_MS = 10_000;
 /** The smallest ring, in words: 1 MiB, a thousand requests with small bodies. */
 export const RING_WORDS_MIN = 2 ** 18;
 
+/** The smallest log buffer, in words: 4 MiB, some thousand commits while a batch is written. */
+export const LOG_BUFFER_WORDS_MIN = 2 ** 20;
+
+/** A log buffer holds at least so many of its longest entries, so that a batch is worth a sync. */
+export const LOG_BUFFER_ENTRIES_MIN = 32;
+
 /** The longest ring, in words: an Int32Array of 1 GiB. Larger payloads are refused at start. */
 export const RING_WORDS_MAX = 2 ** 28;
 

@@ -7,6 +7,7 @@
  */
 import { assert } from '../core/assert.ts';
 import type { Message } from '../core/message.ts';
+import type { SessionLog } from '../core/session-log.ts';
 import { Answer, AnswerKind, type Outbox } from './answer.ts';
 import type { Ran } from './dispatch.ts';
 import { Doorbell } from './doorbell.ts';
@@ -27,11 +28,17 @@ export class Outboxes implements Outbox {
   readonly #recordWords: number;
   readonly #outcome = new Answer();
 
-  /** @param own a front end whose answers do not go through its ring; −1 = none */
+  /**
+   * @param log the table's, if it has one: what is emitted waits for what was logged before
+   * @param own a front end whose answers do not go through its ring; −1 = none
+   * @param awake a front end that need not be woken, because it is the one that runs; −1 = none
+   */
   constructor(
     memory: ShardMemory,
     shard: number,
+    readonly log?: SessionLog,
     readonly own = -1,
+    readonly awake = own,
   ) {
     for (const lane of memory.lanes) {
       this.#rings.push(new Ring(lane.answers[shard]));
@@ -43,6 +50,7 @@ export class Outboxes implements Outbox {
 
   /** Whether one more message may run while `owed` promises still owe an answer. */
   hasRoom(owed: number): boolean {
+    if (this.log !== undefined && !this.log.hasRoom()) return false;
     const count = ANSWERS_PER_MESSAGE + owed * ANSWERS_PER_PROMISE;
     for (let i = 0; i < this.#rings.length; i++) {
       if (i !== this.own && !this.#rings[i].hasRoom(this.#recordWords, count)) return false;
@@ -52,6 +60,7 @@ export class Outboxes implements Outbox {
 
   emit(answer: Answer): void {
     if (answer.frontEnd >= this.#rings.length) return;
+    if (this.log !== undefined) answer.position = this.log.buffer.position;
     const pushed = pushAnswer(this.#rings[answer.frontEnd], answer);
     assert(pushed, 'room for an answer was made sure of before its message ran');
   }
@@ -68,8 +77,12 @@ export class Outboxes implements Outbox {
     this.emit(a);
   }
 
-  /** Makes the answers visible. Before the owner word is released; true if there were any. */
+  /**
+   * Makes the answers, and what was logged, visible. Before the owner word is released; true if
+   * there were answers.
+   */
   publish(): boolean {
+    this.log?.buffer.publish();
     let any = false;
     for (let i = 0; i < this.#rings.length; i++) {
       this.#published[i] = this.#rings[i].publish();
@@ -81,7 +94,12 @@ export class Outboxes implements Outbox {
   /** Wakes the front ends whose answers were published. */
   ring(): void {
     for (let i = 0; i < this.#rings.length; i++) {
-      if (this.#published[i]) this.#doorbells[i].ring();
+      if (this.#published[i] && i !== this.awake) this.#doorbells[i].ring();
     }
+  }
+
+  /** Wakes all front ends: what answers were waiting for is durable. */
+  ringAll(): void {
+    for (let i = 0; i < this.#doorbells.length; i++) this.#doorbells[i].ring();
   }
 }

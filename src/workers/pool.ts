@@ -5,9 +5,10 @@
  */
 import { Piscina } from 'piscina';
 import { SessileError } from '../core/errors.ts';
+import { LogState } from '../core/log-buffer.ts';
 import { Doorbell } from './doorbell.ts';
 import { RESTART_WINDOW_MS, RESTARTS_MAX, STOP_TIMEOUT_MS } from './limits.ts';
-import type { ShardMemory } from './shard-memory.ts';
+import { logBufferOf, type ShardMemory } from './shard-memory.ts';
 import type { ShardTask } from './shard-task.ts';
 
 /** The runner number of a shard's worker. Numbers start at 1. */
@@ -93,6 +94,10 @@ export class ShardPool {
         return;
       } catch (error) {
         if (this.#stopping) return;
+        if (logBufferOf(this.#memory, shard)?.state === LogState.FAILED) {
+          this.onFailure(storageFailed(shard, error));
+          return;
+        }
         if (!this.#mayRestart()) {
           this.onFailure(gaveUp(shard, error));
           return;
@@ -107,6 +112,13 @@ export class ShardPool {
     while (now - this.#restarts[0] > RESTART_WINDOW_MS) this.#restarts.shift();
     return this.#restarts.length <= RESTARTS_MAX;
   }
+}
+
+/** The log of a shard can never be written again. */
+export function storageFailed(shard: number, error: unknown): Error {
+  const why = error instanceof Error ? error.message : String(error);
+  const text = `the log of shard ${shard} cannot be written: ${why}`;
+  return new SessileError('storage_failed', text, { shard });
 }
 
 function gaveUp(shard: number, error: unknown): Error {

@@ -6,7 +6,7 @@
  *              flags, ttl, body length, limit (f64) │ of a register: rate (2),
  *              capabilities, spare │ body
  *     answer:  header (2) │ front end, token, of, id (4), session (2), request, code, again, value,
- *              body length │ body
+ *              body length, log position, spare │ body
  */
 
 import { copyWords } from '../core/copy.ts';
@@ -17,7 +17,9 @@ import type { Ring } from './ring.ts';
 const MESSAGE_WORDS = 18;
 /** What only a register carries. */
 const REGISTER_WORDS = 4;
-const ANSWER_WORDS = 16;
+const ANSWER_WORDS = 18;
+/** The word of an answer's record that says what must be durable before it is given. */
+const POSITION = 16;
 
 /** Words of a message's record with a body of `bodyBytes`, at most. */
 export function messageRecordWords(bodyBytes: number): number {
@@ -109,9 +111,15 @@ export function pushAnswer(ring: Ring, a: Answer): boolean {
   words[at + 13] = a.again ? 1 : 0;
   words[at + 14] = a.value;
   words[at + 15] = a.bodyLength;
+  words[at + POSITION] = a.position;
   copyWords(a.bodyWords, a.bodyWord, words, at + ANSWER_WORDS, a.bodyLength);
   ring.push(at);
   return true;
+}
+
+/** The log position that the answer in a record waits for. */
+export function answerPosition(ring: Ring, at: number): number {
+  return ring.words[at + POSITION];
 }
 
 export function readAnswer(ring: Ring, at: number, a: Answer): void {

@@ -148,6 +148,11 @@ export class Ring {
     return Atomics.load(this.words, Word.TAIL) === this.words[Word.CONSUMER_HEAD];
   }
 
+  /** On a thread that is both sides: whether nothing lies in it, published or not. */
+  isUnused(): boolean {
+    return this.words[Word.PRODUCER_TAIL] === this.words[Word.CONSUMER_HEAD];
+  }
+
   /** Producer: whether everything it pushed was consumed. */
   isIdle(): boolean {
     return this.words[Word.PRODUCER_TAIL] === Atomics.load(this.words, Word.HEAD);

@@ -13,6 +13,7 @@ import { shardOf } from '../core/hash.ts';
 import { Ledger } from '../core/ledger.ts';
 import { Kind, type Message } from '../core/message.ts';
 import { SessionTable } from '../core/session-table.ts';
+import { nodeDisk } from '../journal/disk.ts';
 import type { CheckedService } from '../services/service.ts';
 import { Answer, AnswerKind } from './answer.ts';
 import { Clock } from './clock.ts';
@@ -24,7 +25,8 @@ import { SLEEP_MS, SWEEP_BATCH_MAX, SWEEP_INTERVAL_MS } from './limits.ts';
 import { Orphans, type ScopedSession } from './orphans.ts';
 import { readAnswer } from './records.ts';
 import { RegisterFlow } from './register-flow.ts';
-import type { ShardMemory } from './shard-memory.ts';
+import { ShardJournal } from './shard-journal.ts';
+import { journalConfigOf, logBufferOf, type ShardMemory } from './shard-memory.ts';
 import { ShardPort } from './shard-port.ts';
 import { type AnswerSink, Sinks } from './sinks.ts';
 
@@ -36,6 +38,8 @@ export interface RouterOptions {
   readonly run: RunPolicy;
   readonly evicts: boolean;
   readonly cores: number;
+  /** Without workers: the log has failed for good. */
+  readonly onStorageFailure: (error: Error) => void;
   /** Answers were delivered, or room may have come: flush connections, retry what was blocked. */
   readonly onProgress: () => void;
 }
@@ -61,6 +65,9 @@ export class Router implements Dispatcher {
   #inBatch = false;
   #settleScheduled = false;
   #retryIsScheduled = false;
+  #logIsScheduled = false;
+  /** Of the only shard, when there are no workers. */
+  #journal: ShardJournal | undefined;
   #listening = false;
   #upkeep: NodeJS.Timeout | undefined;
   /** Without workers: when to look for expired sessions next. */
@@ -80,13 +87,26 @@ export class Router implements Dispatcher {
     const deliver = (answer: Answer): void => this.#deliver(answer);
     this.ports = memory.arenas.map((sab, shard) => {
       const arena = new Arena(sab);
-      const table = new SessionTable(arena, this.ledger, this.clock.cell, options.runner);
+      const buffer = logBufferOf(memory, shard);
+      const table = new SessionTable(arena, this.ledger, this.clock.cell, options.runner, buffer);
       const direct = this.#runsDirect ? { checked, executions: this.#executions } : undefined;
       return new ShardPort(memory, table, shard, options.frontEnd, direct, deliver);
     });
     this.#flow = new RegisterFlow(this, options.evicts);
+    if (!this.#hasWorkers) this.#openJournal(memory);
     if (this.#hasWorkers) this.listen();
     else this.#upkeep = setInterval(() => this.#keepUp(), SLEEP_MS).unref();
+  }
+
+  #openJournal(memory: ShardMemory): void {
+    const opened = journalConfigOf(memory, 0, true);
+    if (opened === undefined) return;
+    const hooks = {
+      progressed: () => {},
+      failed: (error: Error) => this.#options.onStorageFailure(error),
+    };
+    const { table } = this.ports[0];
+    this.#journal = new ShardJournal(nodeDisk, opened.config, table, opened.intervalMs, hooks);
   }
 
   /** Opens an address for answers; 0 when all are in use. */
@@ -117,7 +137,40 @@ export class Router implements Dispatcher {
   /** Ends a batch: lets go of the shards it ran and publishes what it put into rings. */
   end(): void {
     this.#inBatch = false;
-    for (let i = 0; i < this.ports.length; i++) this.ports[i].finish();
+    let hasLogged = false;
+    for (let i = 0; i < this.ports.length; i++) hasLogged = this.ports[i].finish() || hasLogged;
+    if (hasLogged) this.#scheduleLog();
+  }
+
+  /** All that one turn logged becomes one batch. */
+  #scheduleLog(): void {
+    if (this.#logIsScheduled) return;
+    this.#logIsScheduled = true;
+    setImmediate(this.#writeScheduled);
+  }
+
+  readonly #writeScheduled = (): void => {
+    this.#logIsScheduled = false;
+    if (this.#journal === undefined) {
+      for (let i = 0; i < this.ports.length; i++) this.ports[i].writeLog();
+      return;
+    }
+    this.#journal.pump();
+    if (this.#journal.wantsCleaning()) this.#clean(this.#journal);
+    this.poll();
+    this.#options.onProgress();
+  };
+
+  /** Without workers: writes what was logged, on this thread, which waits for the disk. */
+  writeLog(): void {
+    this.#journal?.pump();
+  }
+
+  #clean(journal: ShardJournal): void {
+    if (this.#inBatch || !this.ports[0].tryHold()) return this.#scheduleLog();
+    journal.clean();
+    this.end();
+    if (journal.wantsCleaning()) this.#scheduleLog();
   }
 
   /** Takes one message to its shard. Its id is set; hash and front end are filled in here. */
@@ -215,17 +268,19 @@ export class Router implements Dispatcher {
     return this.#stopped;
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#upkeep);
     this.#doorbell.wake();
+    this.#journal?.pump();
+    await this.#journal?.close();
   }
 
   #drain(port: ShardPort): boolean {
     const ring = port.answers;
     if (ring.isDrained()) return false;
     const a = this.#answer;
-    for (let at = ring.peek(); at >= 0; at = ring.peek()) {
+    for (let at = port.nextAnswer(); at >= 0; at = port.nextAnswer()) {
       readAnswer(ring, at, a);
       ring.take(at);
       this.#deliver(a);
@@ -301,7 +356,7 @@ export class Router implements Dispatcher {
   }
 
   #hasAnswers(): boolean {
-    for (const port of this.ports) if (!port.answers.isDrained()) return true;
+    for (const port of this.ports) if (port.nextAnswer() >= 0) return true;
     return false;
   }
 

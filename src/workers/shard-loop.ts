@@ -7,6 +7,7 @@ import { Arena } from '../core/arena.ts';
 import { Ledger } from '../core/ledger.ts';
 import { Message } from '../core/message.ts';
 import { SessionTable } from '../core/session-table.ts';
+import { nodeDisk } from '../journal/disk.ts';
 import type { CheckedService } from '../services/service.ts';
 import { Clock } from './clock.ts';
 import { Ran } from './dispatch.ts';
@@ -24,7 +25,8 @@ import { Outboxes } from './outboxes.ts';
 import { ownerOf, release, tryAcquire } from './owner.ts';
 import { readMessage } from './records.ts';
 import { Ring } from './ring.ts';
-import type { ShardMemory } from './shard-memory.ts';
+import { ShardJournal } from './shard-journal.ts';
+import { journalConfigOf, logBufferOf, type ShardMemory } from './shard-memory.ts';
 import { takeOver } from './take-over.ts';
 
 const enum Polled {
@@ -44,6 +46,8 @@ export class ShardLoop {
   readonly #executions: Executions;
   readonly #executor: Executor;
   readonly #message = new Message();
+  readonly #journal: ShardJournal | undefined;
+  #failure: Error | undefined;
   /** When to look for expired sessions next, on `performance.now()`. */
   #sweepAt = 0;
 
@@ -59,17 +63,42 @@ export class ShardLoop {
     this.#stopping = new Int32Array(memory.stopping);
     this.#doorbell = new Doorbell(memory.doorbells[shard]);
     this.#rings = memory.lanes.map((lane) => new Ring(lane.messages[shard])); // cold: once
-    this.#outboxes = new Outboxes(memory, shard);
     const ledger = new Ledger(memory.ledger);
-    const table = new SessionTable(arena, ledger, this.#clock.cell, runner);
+    const buffer = logBufferOf(memory, shard);
+    const table = new SessionTable(arena, ledger, this.#clock.cell, runner, buffer);
+    this.#outboxes = new Outboxes(memory, shard, table.log);
     const wake = this.#doorbell.wake.bind(this.#doorbell);
     this.#executions = new Executions(config.executeTimeoutMs, config.bodyBytesMax, 1, wake);
     this.#executor = new Executor(table, checked, this.#outboxes, this.#executions);
+    const journal = journalConfigOf(memory, shard, false);
+    if (journal === undefined) return;
+    this.#journal = new ShardJournal(nodeDisk, journal.config, table, journal.intervalMs, {
+      progressed: this.#logged,
+      failed: this.#logFailed,
+    });
   }
+
+  /** Answers may go now; what was logged meanwhile is the next batch. */
+  readonly #logged = (): void => {
+    this.#outboxes.ringAll();
+    this.#journal?.pump();
+    const isStopping = Atomics.load(this.#stopping, 0) === 1;
+    if (isStopping || this.#journal?.wantsCleaning() === true) this.#doorbell.wake();
+  };
+
+  readonly #logFailed = (error: Error): void => {
+    this.#failure = error;
+    this.#doorbell.wake();
+  };
 
   /** Carries on where a worker that died has left the shard. */
   async takeOver(): Promise<void> {
     while (ownerOf(this.#arena) !== this.runner && !tryAcquire(this.#arena, this.runner)) {
+      await nextTurn();
+    }
+    // Whatever is left to be logged finds room.
+    while (this.#journal?.isIdle === false) {
+      this.#journal.pump();
       await nextTurn();
     }
     this.#clock.read();
@@ -84,21 +113,28 @@ export class ShardLoop {
     let busyUntil = 0;
     for (;;) {
       const polled = this.#poll();
+      this.#journal?.pump();
+      if (this.#failure !== undefined) throw this.#failure;
       if (polled !== Polled.IDLE) busyUntil = performance.now() + IDLE_POLL_MS;
-      else if (this.#executions.owed === 0 && Atomics.load(this.#stopping, 0) === 1) return;
+      else if (Atomics.load(this.#stopping, 0) === 1 && this.#isDone()) break;
       if (polled !== Polled.IDLE || performance.now() < busyUntil) await nextTurn();
       else await this.#sleep();
     }
+    await this.#journal?.close();
+  }
+
+  #isDone(): boolean {
+    return this.#executions.owed === 0 && this.#journal?.isIdle !== false;
   }
 
   async #sleep(): Promise<void> {
     this.#doorbell.prepare();
-    if (this.#hasWork()) this.#doorbell.awake();
+    if (this.#hasWork() || this.#journal?.hasWork() === true) this.#doorbell.awake();
     else await this.#doorbell.sleep(SLEEP_MS);
   }
 
   #hasWork(): boolean {
-    if (this.#executions.hasSettled) return true;
+    if (this.#executions.hasSettled || this.#journal?.wantsCleaning() === true) return true;
     for (let i = 0; i < this.#rings.length; i++) if (!this.#rings[i].isDrained()) return true;
     return false;
   }
@@ -119,6 +155,10 @@ export class ShardLoop {
       ran += 1;
     }
     for (let i = 0; i < this.#rings.length; i++) ran += this.#drain(this.#rings[i]);
+    if (this.#journal?.wantsCleaning() === true) {
+      this.#journal.clean();
+      ran += 1;
+    }
     const published = this.#outboxes.publish();
     // After the answers: a front end that finds its ring empty finds them, or the shard held.
     for (let i = 0; i < this.#rings.length; i++) this.#rings[i].release();

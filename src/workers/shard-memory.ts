@@ -8,8 +8,18 @@
 import { createArena } from '../core/arena.ts';
 import { InvalidOptionError } from '../core/errors.ts';
 import { createLedger, shardSlots } from '../core/ledger.ts';
+import { createLogBuffer, LogBuffer } from '../core/log-buffer.ts';
+import { entryWordsMax } from '../core/log-entry.ts';
+import type { FileLogConfig } from '../journal/file-log.ts';
 import { createDoorbell } from './doorbell.ts';
-import { RING_RECORDS_ASYNC, RING_RECORDS_MIN, RING_WORDS_MAX, RING_WORDS_MIN } from './limits.ts';
+import {
+  LOG_BUFFER_ENTRIES_MIN,
+  LOG_BUFFER_WORDS_MIN,
+  RING_RECORDS_ASYNC,
+  RING_RECORDS_MIN,
+  RING_WORDS_MAX,
+  RING_WORDS_MIN,
+} from './limits.ts';
 import { answerRecordWords, messageRecordWords } from './records.ts';
 import { createRing } from './ring.ts';
 
@@ -30,6 +40,20 @@ export interface ShardingConfig {
   readonly seedB: number;
   /** The URL of the service's module, '' for the built-in one. */
   readonly serviceUrl: string;
+  /** Undefined: sessions are kept in memory only. */
+  readonly journal?: JournalSettings;
+}
+
+/** What the threads of an engine need to know of its journal. */
+export interface JournalSettings {
+  readonly folder: string;
+  readonly engine: string;
+  readonly generation: number;
+  readonly segmentBytesMax: number;
+  /** Whether answers wait until what they tell of is on disk. */
+  readonly syncs: boolean;
+  /** How often to sync otherwise; 0 = when the system likes. */
+  readonly intervalMs: number;
 }
 
 export interface Lane {
@@ -42,6 +66,8 @@ export interface ShardMemory {
   readonly config: ShardingConfig;
   readonly ledger: SharedArrayBuffer;
   readonly arenas: readonly SharedArrayBuffer[];
+  /** The log buffer of each shard; none without a journal. */
+  readonly logs: readonly SharedArrayBuffer[];
   /** One per shard: its worker sleeps on it. */
   readonly doorbells: readonly SharedArrayBuffer[];
   /** One per front end. */
@@ -71,9 +97,11 @@ export function createShardMemory(
   const count = tableCount(config);
   const slots = shardSlots(config.sessionsMax, count);
   const arenas: SharedArrayBuffer[] = [];
+  const logs: SharedArrayBuffer[] = [];
   const doorbells: SharedArrayBuffer[] = [];
   for (let shard = 0; shard < count; shard++) {
     arenas.push(arenaOf(config, shard, slots));
+    if (config.journal !== undefined) logs.push(createLogBuffer(logWords(config)));
     doorbells.push(createDoorbell());
   }
   const lanes: Lane[] = [];
@@ -82,10 +110,39 @@ export function createShardMemory(
     config,
     ledger: createLedger(count, config.sessionsMax).memory,
     arenas,
+    logs,
     doorbells,
     lanes,
     stopping: new SharedArrayBuffer(4),
   };
+}
+
+/** This thread's view of a shard's log buffer; undefined without a journal. */
+export function logBufferOf(memory: ShardMemory, shard: number): LogBuffer | undefined {
+  return memory.logs.length === 0 ? undefined : new LogBuffer(memory.logs[shard]);
+}
+
+/** What a shard's thread opens its log with. `blocks`: it may wait for the disk. */
+export function journalConfigOf(
+  memory: ShardMemory,
+  shard: number,
+  blocks: boolean,
+): { config: FileLogConfig; intervalMs: number } | undefined {
+  const { journal } = memory.config;
+  if (journal === undefined) return undefined;
+  const { intervalMs, ...settings } = journal;
+  const shards = tableCount(memory.config);
+  return { config: { ...settings, shard, shards, blocks }, intervalMs };
+}
+
+function logWords({ dataBytesMax, replyBytesMax }: ShardingConfig): number {
+  const option = dataBytesMax > replyBytesMax ? 'dataBytesMax' : 'replyBytesMax';
+  const longest = entryWordsMax(dataBytesMax, replyBytesMax);
+  const wanted = Math.max(LOG_BUFFER_WORDS_MIN, longest * LOG_BUFFER_ENTRIES_MIN);
+  const words = 2 ** Math.ceil(Math.log2(wanted));
+  if (words <= RING_WORDS_MAX) return words;
+  const value = Math.max(dataBytesMax, replyBytesMax);
+  throw new InvalidOptionError(option, value, 'smaller, or the log buffer is too long');
 }
 
 /** A shard's arena. The number that a user chose is that of all sessions, so errors name it. */

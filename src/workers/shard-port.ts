@@ -10,9 +10,11 @@ import type { Answer, Outbox } from './answer.ts';
 import { Doorbell } from './doorbell.ts';
 import type { Executions } from './executions.ts';
 import { Executor } from './executor.ts';
+import type { LogBuffer } from '../core/log-buffer.ts';
+import { LogState } from '../core/log-buffer.ts';
 import { Outboxes } from './outboxes.ts';
 import { ownerOf, release, tryAcquire } from './owner.ts';
-import { pushMessage } from './records.ts';
+import { answerPosition, pushMessage } from './records.ts';
 import { Ring } from './ring.ts';
 import type { ShardMemory } from './shard-memory.ts';
 
@@ -29,6 +31,8 @@ export class ShardPort implements Outbox {
   held = false;
   /** Errors that the router gave for messages to this shard. */
   refusals = 0;
+  /** The log that answers wait for; undefined when they do not. */
+  readonly #awaited: LogBuffer | undefined;
   /** Whether messages of the batch at hand lie in the ring: later ones must not pass them. */
   #hasPushed = false;
   readonly #commitsBefore: number;
@@ -51,7 +55,11 @@ export class ShardPort implements Outbox {
     this.messages = new Ring(memory.lanes[frontEnd].messages[shard]);
     this.answers = new Ring(memory.lanes[frontEnd].answers[shard]);
     this.#doorbell = new Doorbell(memory.doorbells[shard]);
-    this.#outboxes = new Outboxes(memory, shard, frontEnd);
+    const { log } = table;
+    this.#awaited = memory.config.journal?.syncs === true ? log?.buffer : undefined;
+    // What has to wait for the log goes through this front end's own ring too.
+    const own = this.#awaited === undefined ? frontEnd : -1;
+    this.#outboxes = new Outboxes(memory, shard, log, own, frontEnd);
     if (direct !== undefined) {
       this.executor = new Executor(table, direct.checked, this, direct.executions);
     }
@@ -80,8 +88,22 @@ export class ShardPort implements Outbox {
 
   /** An answer of a message that ran on this thread. */
   emit(answer: Answer): void {
-    if (answer.frontEnd === this.frontEnd) this.deliver(answer);
+    if (answer.frontEnd === this.frontEnd && this.#isDurable()) this.deliver(answer);
     else this.#outboxes.emit(answer);
+  }
+
+  /** Whether an answer to this front end may be given at once, with none before it in the ring. */
+  #isDurable(): boolean {
+    const awaited = this.#awaited;
+    if (awaited === undefined) return true;
+    return awaited.isDurable(awaited.position) && this.answers.isUnused();
+  }
+
+  /** The next answer in the ring that may be given now, or −1. */
+  nextAnswer(): number {
+    const at = this.answers.peek();
+    if (at < 0 || this.#awaited === undefined) return at;
+    return this.#awaited.isDurable(answerPosition(this.answers, at)) ? at : -1;
   }
 
   hasRoom(owed: number): boolean {
@@ -94,8 +116,11 @@ export class ShardPort implements Outbox {
     return pushed;
   }
 
-  /** Lets go of the shard and publishes what was pushed, ringing whoever sleeps. */
-  finish(): void {
+  /**
+   * Lets go of the shard and publishes what was pushed, ringing whoever sleeps. True if entries
+   * were logged since `writeLog`.
+   */
+  finish(): boolean {
     if (this.held) {
       const published = this.#outboxes.publish();
       this.held = false;
@@ -104,6 +129,12 @@ export class ShardPort implements Outbox {
     }
     this.#hasPushed = false;
     if (this.messages.publish()) this.#doorbell.ring();
+    return this.table.log?.buffer.hasEntries() === true;
+  }
+
+  /** Has the worker write what was logged. */
+  writeLog(): void {
+    if (this.table.log?.buffer.hasEntries() === true) this.#doorbell.ring();
   }
 
   /** The commit number that the shard began with. */
@@ -122,6 +153,8 @@ export class ShardPort implements Outbox {
    */
   isIdle(): boolean {
     const { words } = this.table.arena;
+    // What waits for a log that has failed is never answered.
+    if (this.table.log?.buffer.state === LogState.FAILED) return true;
     if (!this.messages.isIdle() || this.pinned > 0) return false;
     return ownerOf(words) === 0 && this.answers.isDrained();
   }

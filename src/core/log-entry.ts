@@ -1,0 +1,80 @@
+/**
+ * The entries of a shard's log. Each tells a session's whole new state, or its end; the last one
+ * about a session counts, and what it leaves out is as the one before said.
+ *
+ *     state: words, kind and parts │ commit time (f64) │ row words 0–27 │ data │ reply
+ *     end:   words, kind and reason │ time (f64) │ id (4), session (2) │ commits (f64)
+ *
+ * Times are those of the engine's clock; whoever writes entries to disk notes what makes them
+ * times of day. Data and reply begin at even words.
+ */
+import type { Arena } from './arena.ts';
+import { copyWords } from './copy.ts';
+import { evenWords, Header, ORDER_WORDS, ROW_SHIFT, Row } from './layout.ts';
+import type { LogBuffer } from './log-buffer.ts';
+
+export const enum EntryKind {
+  STATE = 1,
+  END = 2,
+  MASK = 0xff,
+}
+
+/** What a state entry carries, beside the kind in its second word. */
+export const enum EntryPart {
+  DATA = 0x100,
+  REPLY = 0x200,
+}
+
+export const enum Entry {
+  TIME = 2,
+  ROW = 4,
+  ROW_WORDS = 28,
+  PAYLOADS = 32,
+  ID = 4,
+  SESSION = 8,
+  COMMITS = 10,
+  END_WORDS = 12,
+  REASON_SHIFT = 8,
+}
+
+/** Words of the longest entry. */
+export function entryWordsMax(dataBytesMax: number, replyBytesMax: number): number {
+  return Entry.PAYLOADS + evenWords(dataBytesMax) + evenWords(replyBytesMax);
+}
+
+/** Appends the state of a slot, with data and reply as `parts` says. There must be room. */
+export function appendState(buffer: LogBuffer, arena: Arena, slot: number, parts: number): void {
+  const { words, floats, regions } = arena;
+  const row = regions.rows + (slot << ROW_SHIFT);
+  const dataLength = (parts & EntryPart.DATA) !== 0 ? words[row + Row.DATA_LENGTH] : 0;
+  const replyLength = (parts & EntryPart.REPLY) !== 0 ? words[row + Row.REPLY_LENGTH] : 0;
+  const dataWords = evenWords(dataLength);
+  const total = Entry.PAYLOADS + dataWords + evenWords(replyLength);
+  const at = buffer.claim(total, EntryKind.STATE | parts);
+  const to = buffer.words;
+  const time = (regions.order + slot * ORDER_WORDS) / 2 + 1;
+  buffer.floats[(at + Entry.TIME) >> 1] = floats[time];
+  for (let i = 0; i < Entry.ROW_WORDS; i++) to[at + Entry.ROW + i] = words[row + i];
+  const payloads = at + Entry.PAYLOADS;
+  copyWords(words, arena.dataAt(slot), to, payloads, dataLength);
+  copyWords(words, arena.replyAt(slot), to, payloads + dataWords, replyLength);
+  buffer.push(at);
+}
+
+/** Appends the end of the session in a row, whose id and session number must still be there. */
+export function appendEnd(
+  buffer: LogBuffer,
+  arena: Arena,
+  row: number,
+  now: Float64Array,
+  reason: number,
+): void {
+  const { words, floats } = arena;
+  const kind = EntryKind.END | (reason << Entry.REASON_SHIFT);
+  const at = buffer.claim(Entry.END_WORDS, kind);
+  const to = buffer.words;
+  buffer.floats[(at + Entry.TIME) >> 1] = now[0];
+  for (let i = 0; i < 6; i++) to[at + Entry.ID + i] = words[row + Row.ID0 + i];
+  buffer.floats[(at + Entry.COMMITS) >> 1] = floats[Header.COMMITS / 2];
+  buffer.push(at);
+}

@@ -1,0 +1,142 @@
+/**
+ * What of a table's steps is logged, and when. One instance per view of a table; without a log
+ * there is none, and a step costs nothing more.
+ *
+ * Beside its row each slot has two words here: the oldest segment that its session still needs,
+ * because its data or its reply were last written there; and when its activity was last logged.
+ */
+import type { Arena } from './arena.ts';
+import { Header, ROW_SHIFT, Row, RowFlag } from './layout.ts';
+import { TOUCH_LOG_MS_MAX, TOUCH_LOG_PARTS, TTL_NEVER } from './limits.ts';
+import { type LogBuffer, LogState } from './log-buffer.ts';
+import { appendEnd, appendState, EntryPart, entryWordsMax } from './log-entry.ts';
+
+/** The two words of a slot. */
+const enum Note {
+  SEGMENT = 0,
+  LOGGED_MS = 1,
+}
+
+/** A message logs its commit and the end of a session; a successor may log what it cut short. */
+const ENTRIES_PER_MESSAGE = 4;
+
+export class SessionLog {
+  readonly #arena: Arena;
+  readonly #now: Float64Array;
+  readonly #words: Int32Array;
+  readonly #floats: Float64Array;
+  readonly #rows: number;
+  readonly #notes: number;
+  readonly #messageWords: number;
+
+  constructor(
+    readonly buffer: LogBuffer,
+    arena: Arena,
+    now: Float64Array,
+  ) {
+    this.#arena = arena;
+    this.#now = now;
+    this.#words = arena.words;
+    this.#floats = arena.floats;
+    this.#rows = arena.regions.rows;
+    this.#notes = arena.regions.notes;
+    const longest = entryWordsMax(arena.dataBytesMax, arena.replyBytesMax);
+    this.#messageWords = ENTRIES_PER_MESSAGE * longest;
+  }
+
+  /** Whether one more message may run. */
+  hasRoom(): boolean {
+    return this.buffer.hasRoom(this.#messageWords);
+  }
+
+  /** Whether the log takes what would have to be kept. */
+  get isWritable(): boolean {
+    return this.buffer.state === LogState.OK;
+  }
+
+  /** A session was admitted. */
+  admitted(slot: number): void {
+    this.#whole(slot);
+  }
+
+  /** A request or call committed. `parts` says which payloads it has written. */
+  committed(slot: number, parts: number): void {
+    const row = this.#rows + (slot << ROW_SHIFT);
+    const words = this.#words;
+    const missesData = (parts & EntryPart.DATA) === 0 && words[row + Row.DATA_LENGTH] > 0;
+    const missesReply = (parts & EntryPart.REPLY) === 0 && words[row + Row.REPLY_LENGTH] > 0;
+    appendState(this.buffer, this.#arena, slot, parts);
+    if (!missesData && !missesReply) this.#needs(slot);
+    this.#logged(slot);
+  }
+
+  /**
+   * A call committed that changed nothing but times. Its entry is left out while the last one is
+   * recent enough; recovery gives every session that much more time. A rate limit is logged each
+   * time, so that it cannot be passed by a crash.
+   */
+  noted(slot: number): void {
+    const row = this.#rows + (slot << ROW_SHIFT);
+    const words = this.#words;
+    const since = (this.#nowMs() - words[this.#notes + slot * 2 + Note.LOGGED_MS]) | 0;
+    const isRated = (words[row + Row.FLAGS] & RowFlag.RATED) !== 0;
+    if (!isRated && since >= 0 && since < touchLogMs(words[row + Row.TTL_MS] >>> 0)) {
+      this.buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
+      return;
+    }
+    appendState(this.buffer, this.#arena, slot, 0);
+    this.#logged(slot);
+  }
+
+  /** The session in a row ends now; id and session number are still there. */
+  ended(slot: number, reason: number): void {
+    const row = this.#rows + (slot << ROW_SHIFT);
+    appendEnd(this.buffer, this.#arena, row, this.#now, reason);
+  }
+
+  /** Logs the commit of a session that a dead runner had made and not logged yet. */
+  catchUp(slot: number): void {
+    const row = this.#rows + (slot << ROW_SHIFT);
+    if (this.#floats[(row + Row.COMMIT) >> 1] > this.buffer.loggedCommits) this.#whole(slot);
+  }
+
+  /** Logs a session again whole, if it needs a segment up to this one. True if it did. */
+  rewrite(slot: number, segment: number): boolean {
+    const needed = this.#words[this.#notes + slot * 2 + Note.SEGMENT];
+    if (needed > segment) return false;
+    this.#whole(slot);
+    return true;
+  }
+
+  /** For recovery: where an entry of a session was found, and whether it was all of it. */
+  found(slot: number, segment: number, isWhole: boolean): void {
+    if (isWhole) this.#words[this.#notes + slot * 2 + Note.SEGMENT] = segment;
+    this.#words[this.#notes + slot * 2 + Note.LOGGED_MS] = this.#nowMs();
+  }
+
+  #whole(slot: number): void {
+    appendState(this.buffer, this.#arena, slot, EntryPart.DATA | EntryPart.REPLY);
+    this.#needs(slot);
+    this.#logged(slot);
+  }
+
+  /** All of the session is in the segment that is written now, or later. */
+  #needs(slot: number): void {
+    this.#words[this.#notes + slot * 2 + Note.SEGMENT] = this.buffer.segment;
+  }
+
+  #logged(slot: number): void {
+    this.#words[this.#notes + slot * 2 + Note.LOGGED_MS] = this.#nowMs();
+    this.buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
+  }
+
+  /** Milliseconds as an Int32 that wraps after 49 days; differences are below 24. */
+  #nowMs(): number {
+    return Math.floor(this.#now[0]) | 0;
+  }
+}
+
+/** How long the activity of a session may go unlogged: an eighth of its TTL, six days at most. */
+export function touchLogMs(ttlMs: number): number {
+  return ttlMs === TTL_NEVER ? TOUCH_LOG_MS_MAX : Math.floor(ttlMs / TOUCH_LOG_PARTS);
+}

@@ -1,0 +1,245 @@
+/**
+ * The log of one shard in segment files. A batch becomes a block; with durability `commit` it is
+ * done when the block is on disk, otherwise when the system has it.
+ *
+ * What cannot be written for want of room is tried again at the same place, which is safe: no sync
+ * was asked for yet. A sync that fails is never tried again, because the system may have dropped
+ * what it could not write and report success the next time.
+ */
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import { assert } from '../core/assert.ts';
+import { createWhole, listSegments, segmentName, writeAll } from './directory.ts';
+import { type Disk, isNoRoom } from './disk.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  FORMAT_VERSION,
+  SEGMENT_HEADER_BYTES,
+  sealBlock,
+} from './format.ts';
+import { type AppendDone, Appended, type Batch, fenced, type Log } from './log.ts';
+
+/** What the log of a shard is about, and how careful it is. */
+export interface FileLogConfig {
+  readonly folder: string;
+  readonly engine: string;
+  readonly generation: number;
+  readonly shard: number;
+  readonly shards: number;
+  /** A segment that has grown to so many bytes is followed by another. */
+  readonly segmentBytesMax: number;
+  /** Whether a batch is done only when it is on disk. */
+  readonly syncs: boolean;
+  /** Whether the thread waits for the disk; otherwise `done` comes in a later turn. */
+  readonly blocks: boolean;
+}
+
+/** Where a log goes on: what a writer leaves to the one that takes over. */
+export interface LogTail {
+  readonly segment: number;
+  /** Where in it the next block goes. */
+  readonly offset: number;
+}
+
+interface Segment {
+  readonly number: number;
+  bytes: number;
+}
+
+export class FileLog implements Log {
+  readonly #disk: Disk;
+  readonly #config: FileLogConfig;
+  readonly #segments: Segment[] = [];
+  #file = -1;
+  #seed = 0;
+  #offset = 0;
+  #position = 0;
+  #synced = 0;
+  #isFailed = false;
+
+  /** Opens the log where a writer before, or recovery, has left it. */
+  constructor(disk: Disk, config: FileLogConfig, tail: LogTail) {
+    this.#disk = disk;
+    this.#config = config;
+    for (const { generation, shard, number, name } of listSegments(disk, config.folder)) {
+      const isOwn = generation === config.generation && shard === config.shard;
+      // A later one was made by a writer that died before anybody relied on it.
+      if (!isOwn || number > tail.segment) continue;
+      const file = disk.open(join(config.folder, name), false);
+      this.#segments.push({ number, bytes: disk.size(file) });
+      if (number === tail.segment) this.#goOn(file, tail.offset);
+      else disk.close(file);
+    }
+    assert(this.#file >= 0, 'the segment in which a log goes on is there');
+  }
+
+  #goOn(file: number, offset: number): void {
+    const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
+    this.#disk.read(file, bytes, 0, SEGMENT_HEADER_BYTES, 0);
+    const header = decodeSegmentHeader(bytes);
+    assert(header !== undefined, 'the segment in which a log goes on has a header');
+    this.#file = file;
+    this.#seed = header.seed;
+    this.#offset = offset;
+    this.#position = header.position + offset - SEGMENT_HEADER_BYTES;
+    this.#synced = this.#position;
+    this.#last.bytes = offset;
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /** The position up to which the log is on disk. */
+  get synced(): number {
+    return this.#synced;
+  }
+
+  get tail(): LogTail {
+    return { segment: this.#last.number, offset: this.#offset };
+  }
+
+  /** Bytes of all segments. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  get segments(): number {
+    return this.#segments.length;
+  }
+
+  get oldestSegment(): number {
+    return this.#segments[0].number;
+  }
+
+  get segment(): number {
+    return this.#last.number;
+  }
+
+  append(batch: Batch, expectedPosition: number, done: AppendDone): void {
+    if (this.#isFailed) return done(Appended.FAILED, new Error('the log has failed before'));
+    if (expectedPosition !== this.#position) return this.#fail(fenced(expectedPosition), done);
+    const length = BLOCK_HEADER_BYTES + batch.length;
+    try {
+      const isFull = this.#offset + length > this.#config.segmentBytesMax;
+      if (isFull && this.#offset > SEGMENT_HEADER_BYTES) this.#nextSegment();
+      sealBlock(batch.bytes, this.#seed, {
+        length: batch.length,
+        position: this.#position,
+        synced: this.#synced,
+        wallOffsetMs: batch.wallOffsetMs,
+      });
+      // cold: once a batch
+      writeAll(this.#disk, this.#file, batch.bytes.subarray(0, length), this.#offset);
+    } catch (error) {
+      if (isNoRoom(error)) return done(Appended.NO_ROOM, error as Error);
+      return this.#fail(error as Error, done);
+    }
+    this.#offset += length;
+    this.#position += length;
+    this.#last.bytes = this.#offset;
+    if (this.#config.syncs) this.sync(done);
+    else done(Appended.DONE);
+  }
+
+  /** Has all that was appended on disk. */
+  sync(done: AppendDone): void {
+    const position = this.#position;
+    const finish = (error: Error | null): void => {
+      if (error !== null) return this.#fail(error, done);
+      this.#synced = position;
+      done(Appended.DONE);
+    };
+    if (this.#isFailed) return done(Appended.FAILED, new Error('the log has failed before'));
+    if (position === this.#synced) return done(Appended.DONE);
+    if (!this.#config.blocks) return this.#disk.syncLater(this.#file, finish);
+    let problem: Error | null = null;
+    try {
+      this.#disk.sync(this.#file);
+    } catch (error) {
+      problem = error as Error;
+    }
+    finish(problem);
+  }
+
+  /**
+   * Removes the segments up to a number, once all that was appended is on disk: what is needed of
+   * them must have been appended again.
+   */
+  drop(segment: number, done: AppendDone): void {
+    const remove = (outcome: Appended, error?: Error): void => {
+      if (outcome !== Appended.DONE) return done(outcome, error);
+      try {
+        this.#remove(segment);
+      } catch (problem) {
+        return this.#fail(problem as Error, done);
+      }
+      done(Appended.DONE);
+    };
+    // A batch that syncs was on disk before whoever asks could know of it.
+    if (this.#config.syncs) remove(Appended.DONE);
+    else this.sync(remove);
+  }
+
+  #remove(segment: number): void {
+    const { folder, generation, shard } = this.#config;
+    while (this.#segments.length > 1 && this.#segments[0].number <= segment) {
+      const { number } = this.#segments[0];
+      this.#disk.remove(join(folder, segmentName(generation, shard, number)));
+      // One by one: what is left after a crash must not have a gap.
+      this.#disk.syncFolder(folder);
+      this.#segments.shift();
+    }
+  }
+
+  close(): void {
+    if (this.#file >= 0) this.#disk.close(this.#file);
+    this.#file = -1;
+  }
+
+  get #last(): Segment {
+    return this.#segments[this.#segments.length - 1];
+  }
+
+  #nextSegment(): void {
+    if (this.#synced !== this.#position) this.#disk.sync(this.#file);
+    this.#synced = this.#position;
+    const number = this.#last.number + 1;
+    const { file, seed } = createSegment(this.#disk, this.#config, number, this.#position);
+    this.#disk.close(this.#file);
+    this.#file = file;
+    this.#seed = seed;
+    this.#offset = SEGMENT_HEADER_BYTES;
+    this.#segments.push({ number, bytes: this.#offset });
+  }
+
+  #fail(error: Error, done: AppendDone): void {
+    this.#isFailed = true;
+    done(Appended.FAILED, error);
+  }
+}
+
+/** Makes an empty segment, on disk when this returns. */
+export function createSegment(
+  disk: Disk,
+  config: FileLogConfig,
+  number: number,
+  position: number,
+): { file: number; seed: number } {
+  const { folder, engine, generation, shard, shards } = config;
+  const seed = randomInt(2 ** 32);
+  const header = encodeSegmentHeader({
+    version: FORMAT_VERSION,
+    engine,
+    generation,
+    shard,
+    shards,
+    number,
+    seed,
+    position,
+  });
+  const name = segmentName(generation, shard, number);
+  return { file: createWhole(disk, folder, name, header), seed };
+}

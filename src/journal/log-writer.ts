@@ -1,0 +1,92 @@
+/**
+ * Takes the entries of a shard from its buffer to its log: one batch at a time, of all that came
+ * while the one before was written. Only on one thread: the shard's worker, or without workers the
+ * one that runs the shard.
+ */
+import { type LogBuffer, LogState } from '../core/log-buffer.ts';
+import type { FileLog } from './file-log.ts';
+import { Appended, Batch } from './log.ts';
+import { noteTail } from './log-notes.ts';
+
+/** How long to wait before a disk that was full is tried again. */
+export const RETRY_MS = 100;
+
+export interface LogWriterHooks {
+  /** What makes times of the engine's clock times since the Unix epoch. */
+  wallOffsetMs(): number;
+  /** Answers that waited may go, or messages that were refused are taken again. */
+  progressed(): void;
+  /** The log has failed for good. */
+  failed(error: Error): void;
+}
+
+export class LogWriter {
+  readonly #buffer: LogBuffer;
+  readonly #log: FileLog;
+  readonly #hooks: LogWriterHooks;
+  readonly #batch: Batch;
+  /** The buffer's position that the batch under way reaches. */
+  #tail = 0;
+  #isBusy = false;
+  #retryAtMs = 0;
+
+  constructor(buffer: LogBuffer, log: FileLog, hooks: LogWriterHooks) {
+    this.#buffer = buffer;
+    this.#log = log;
+    this.#hooks = hooks;
+    this.#batch = new Batch(buffer.capacity * 4);
+  }
+
+  /** Whether nothing is under way or waiting. */
+  get isIdle(): boolean {
+    return !this.#isBusy && !this.#buffer.hasEntries();
+  }
+
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** Begins a batch, if there are entries and none is under way. `nowMs` on any steady clock. */
+  pump(nowMs: number): void {
+    const buffer = this.#buffer;
+    // With a log that blocks each turn is a whole batch.
+    while (!this.#isBusy && buffer.hasEntries() && buffer.state !== LogState.FAILED) {
+      if (buffer.state === LogState.NO_ROOM && nowMs < this.#retryAtMs) return;
+      this.#retryAtMs = nowMs + RETRY_MS;
+      this.#start();
+    }
+  }
+
+  /** Nothing more is written, by this process. */
+  fail(error = new Error('the log failed')): void {
+    this.#buffer.state = LogState.FAILED;
+    this.#hooks.failed(error);
+  }
+
+  #start(): void {
+    const batch = this.#batch;
+    this.#isBusy = true;
+    this.#tail = this.#buffer.tail;
+    batch.length = this.#buffer.copyBatch(this.#tail, batch.bytes, Batch.HEADROOM);
+    batch.wallOffsetMs = this.#hooks.wallOffsetMs();
+    this.#log.append(batch, this.#log.position, this.#done);
+  }
+
+  readonly #done = (outcome: Appended, error?: Error): void => {
+    const buffer = this.#buffer;
+    this.#isBusy = false;
+    if (outcome === Appended.FAILED) {
+      this.fail(error);
+    } else if (outcome === Appended.NO_ROOM) {
+      buffer.state = LogState.NO_ROOM;
+    } else {
+      buffer.state = LogState.OK;
+      // In this order: a successor may write entries twice, and none is left out.
+      buffer.segment = this.#log.segment;
+      noteTail(buffer, this.#log.tail);
+      buffer.release(this.#tail);
+      buffer.setDurable(this.#tail);
+    }
+    this.#hooks.progressed();
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The journal of one shard, on the thread that writes it: its log, the writer that fills it from
+ * the shard's buffer, and the cleaner that keeps it short.
+ */
+import type { LogBuffer } from '../core/log-buffer.ts';
+import { LogState } from '../core/log-buffer.ts';
+import type { SessionTable } from '../core/session-table.ts';
+import { Cleaner } from '../journal/cleaner.ts';
+import type { Disk } from '../journal/disk.ts';
+import { FileLog, type FileLogConfig } from '../journal/file-log.ts';
+import { Appended } from '../journal/log.ts';
+import { notedTail } from '../journal/log-notes.ts';
+import { LogWriter } from '../journal/log-writer.ts';
+import { Clock } from './clock.ts';
+
+export interface ShardJournalHooks {
+  /** Answers may go, or messages may be taken again. */
+  progressed(): void;
+  failed(error: Error): void;
+}
+
+export class ShardJournal {
+  readonly #buffer: LogBuffer;
+  readonly #log: FileLog;
+  readonly #writer: LogWriter;
+  readonly #cleaner: Cleaner;
+  readonly #syncs: boolean;
+  readonly #clock = new Clock();
+  #timer: NodeJS.Timeout | undefined;
+
+  /**
+   * @param table a table with a log, whose buffer holds the place where the log goes on
+   * @param intervalMs how often to sync what batches do not wait for; 0 = never
+   */
+  constructor(
+    disk: Disk,
+    config: FileLogConfig,
+    table: SessionTable,
+    intervalMs: number,
+    hooks: ShardJournalHooks,
+  ) {
+    const { buffer } = table.log!;
+    this.#buffer = buffer;
+    this.#syncs = config.syncs;
+    this.#log = new FileLog(disk, config, notedTail(buffer));
+    this.#writer = new LogWriter(buffer, this.#log, {
+      wallOffsetMs: () => this.#wallOffsetMs(),
+      progressed: () => hooks.progressed(),
+      failed: (error) => hooks.failed(error),
+    });
+    this.#cleaner = new Cleaner(table, buffer, this.#log, this.#writer);
+    if (intervalMs > 0) this.#timer = setInterval(() => this.#sync(), intervalMs).unref();
+  }
+
+  /** Whether a batch could begin now. */
+  hasWork(): boolean {
+    return (
+      this.#buffer.state === LogState.OK && !this.#writer.isBusy && this.#buffer.hasEntries()
+    );
+  }
+
+  /** Whether all that was published is written. */
+  get isIdle(): boolean {
+    return this.#buffer.state === LogState.FAILED || this.#writer.isIdle;
+  }
+
+  pump(): void {
+    this.#writer.pump(performance.now());
+  }
+
+  /** Whether `clean` should be called soon, by the holder of the owner word. */
+  wantsCleaning(): boolean {
+    return this.#buffer.state === LogState.OK && this.#cleaner.wants();
+  }
+
+  clean(): void {
+    this.#cleaner.step();
+  }
+
+  /** Writes and syncs what is left, and lets go of the files. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    if (this.#buffer.state !== LogState.FAILED && !this.#syncs) {
+      await new Promise<void>((resolve) => {
+        this.#log.sync((outcome, error) => {
+          if (outcome === Appended.FAILED) this.#writer.fail(error);
+          resolve();
+        });
+      });
+    }
+    this.#log.close();
+  }
+
+  #wallOffsetMs(): number {
+    this.#clock.read();
+    return Date.now() - this.#clock.cell[0];
+  }
+
+  #sync(): void {
+    this.#log.sync((outcome, error) => {
+      if (outcome === Appended.FAILED) this.#writer.fail(error);
+    });
+  }
+}
