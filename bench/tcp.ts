@@ -23,6 +23,7 @@ const { values } = parseArgs({
     operation: { type: 'string', default: 'echo' },
     'no-redis': { type: 'boolean', default: false },
     profile: { type: 'string' },
+    durability: { type: 'string' },
   },
 });
 
@@ -40,16 +41,19 @@ async function main(): Promise<void> {
   const operation = operationOf(values.operation);
   const rounds = positive('rounds', values.rounds);
   const windowMs = positive('seconds', values.seconds) * 1e3;
-  const { run, profile } = values;
-  const targets = [await startSessile({ version: VERSION, run, profile })];
-  const redis = values['no-redis'] ? undefined : await startRedis();
+  const { run, profile, durability } = values;
+  const targets = [await startSessile({ version: VERSION, run, profile, durability })];
+  const redis = values['no-redis'] ? undefined : await startRedis(durability);
   if (redis !== undefined) targets.push(redis);
   else if (!values['no-redis']) console.log('skipped: redis-server is not installed\n');
   const plan = { targets, shapes, rounds, operation, warmUpMs: WARM_UP_MS, windowMs };
   const series = await runPlan(plan);
-  print(targets, shapes, series, `run ${run}, operation ${operation}, median of ${rounds} rounds`);
+  const kept = durability === undefined ? 'in memory' : `durability ${durability}`;
+  const how = `run ${run}, operation ${operation}, ${kept}, median of ${rounds} rounds`;
+  print(targets, shapes, series, how);
   const versions = Object.fromEntries(targets.map(({ name, version }) => [name, version]));
-  writeResults('tcp', { versions, run, operation, rounds, windowMs, series });
+  const name = durability === undefined ? 'tcp' : 'tcp-durable';
+  writeResults(name, { versions, run, operation, durability, rounds, windowMs, series });
 }
 
 function print(
