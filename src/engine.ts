@@ -14,7 +14,12 @@ import type { ClientId } from './core/client-id.ts';
 import { SessileError } from './core/errors.ts';
 import { RUNNERS_MAX } from './core/limits.ts';
 import { Callers } from './embedding/callers.ts';
-import { type Recovery, type StartedMemory, startJournaled, startMemory } from './embedding/journaling.ts';
+import {
+  type Recovery,
+  type StartedMemory,
+  startJournaled,
+  startMemory,
+} from './embedding/journaling.ts';
 import { type CheckedOptions, checkOptions, type EngineOptions } from './embedding/options.ts';
 import { reclaim } from './embedding/reclaim.ts';
 import type { EngineTicket, Registered, RegisterOptions, Reply } from './embedding/types.ts';

@@ -2,8 +2,8 @@
  * `sessile serve`: runs a server until SIGTERM or SIGINT.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { DEFAULTS, type Durability, defaultShards } from '../embedding/options.ts';
 import type { Recovery } from '../embedding/journaling.ts';
+import { DEFAULTS, type Durability, defaultShards } from '../embedding/options.ts';
 import type { RateLimit } from '../embedding/types.ts';
 import { type RunningServer, type ServeOptions, serve } from '../serve.ts';
 import { CONNECTIONS_MAX_DEFAULT, FRAME_BYTES_MAX_DEFAULT } from '../transport/limits.ts';

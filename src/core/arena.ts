@@ -118,8 +118,7 @@ export function createArena(config: ArenaConfig): Arena {
 function slotsThatFit(dataBytesMax: number, replyBytesMax: number): number {
   const entriesMax = 4;
   const payloadBytes = 4 * (evenWords(dataBytesMax) + evenWords(replyBytesMax));
-  const slotWords =
-    ROW_WORDS + ORDER_WORDS + WHEEL_WORDS + NOTES_WORDS + INDEX_WORDS * entriesMax;
+  const slotWords = ROW_WORDS + ORDER_WORDS + WHEEL_WORDS + NOTES_WORDS + INDEX_WORDS * entriesMax;
   const slotBytes = 4 * slotWords + payloadBytes;
   const fixedWords =
     HEADER_WORDS + ORDER_WORDS + WHEEL_LISTS * WHEEL_WORDS + ENDED_ENTRIES_MAX * ENDED_WORDS;

@@ -47,5 +47,5 @@ export const VALUE_DEPTH_MAX = 32;
  */
 export const TOUCH_LOG_PARTS = 8;
 
-/** The same for sessions that never expire: only their place in the order of eviction depends on it. */
+/** The same for sessions that never expire: only the order of eviction depends on it. */
 export const TOUCH_LOG_MS_MAX = 60_000;

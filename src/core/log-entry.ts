@@ -25,17 +25,23 @@ export const enum EntryPart {
   REPLY = 0x200,
 }
 
+/** The words of a state entry. */
 export const enum Entry {
   TIME = 2,
   ROW = 4,
-  ROW_WORDS = 28,
   PAYLOADS = 32,
-  ID = 4,
-  SESSION = 8,
-  COMMITS = 10,
-  END_WORDS = 12,
-  REASON_SHIFT = 8,
 }
+
+/** The words of an end entry, and how many they are. */
+export const enum EndEntry {
+  TIME = 2,
+  ID = 4,
+  COMMITS = 10,
+  WORDS = 12,
+}
+
+const ROW_WORDS_LOGGED = 28;
+const REASON_SHIFT = 8;
 
 /** Words of the longest entry. */
 export function entryWordsMax(dataBytesMax: number, replyBytesMax: number): number {
@@ -54,7 +60,7 @@ export function appendState(buffer: LogBuffer, arena: Arena, slot: number, parts
   const to = buffer.words;
   const time = (regions.order + slot * ORDER_WORDS) / 2 + 1;
   buffer.floats[(at + Entry.TIME) >> 1] = floats[time];
-  for (let i = 0; i < Entry.ROW_WORDS; i++) to[at + Entry.ROW + i] = words[row + i];
+  for (let i = 0; i < ROW_WORDS_LOGGED; i++) to[at + Entry.ROW + i] = words[row + i];
   const payloads = at + Entry.PAYLOADS;
   copyWords(words, arena.dataAt(slot), to, payloads, dataLength);
   copyWords(words, arena.replyAt(slot), to, payloads + dataWords, replyLength);
@@ -70,11 +76,11 @@ export function appendEnd(
   reason: number,
 ): void {
   const { words, floats } = arena;
-  const kind = EntryKind.END | (reason << Entry.REASON_SHIFT);
-  const at = buffer.claim(Entry.END_WORDS, kind);
+  const kind = EntryKind.END | (reason << REASON_SHIFT);
+  const at = buffer.claim(EndEntry.WORDS, kind);
   const to = buffer.words;
-  buffer.floats[(at + Entry.TIME) >> 1] = now[0];
-  for (let i = 0; i < 6; i++) to[at + Entry.ID + i] = words[row + Row.ID0 + i];
-  buffer.floats[(at + Entry.COMMITS) >> 1] = floats[Header.COMMITS / 2];
+  buffer.floats[(at + EndEntry.TIME) >> 1] = now[0];
+  for (let i = 0; i < 6; i++) to[at + EndEntry.ID + i] = words[row + Row.ID0 + i];
+  buffer.floats[(at + EndEntry.COMMITS) >> 1] = floats[Header.COMMITS / 2];
   buffer.push(at);
 }

@@ -10,7 +10,7 @@ import { CorruptLogError, InvalidOptionError } from './errors.ts';
 import { shardOf } from './hash.ts';
 import { evenWords, Header, ORDER_WORDS, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
-import { Entry, EntryKind, EntryPart } from './log-entry.ts';
+import { EndEntry, Entry, EntryKind, EntryPart } from './log-entry.ts';
 import { touchLogMs } from './session-log.ts';
 import type { SessionTable } from './session-table.ts';
 
@@ -62,7 +62,7 @@ export class LogReplay {
   ): number {
     const total = words[at];
     const kind = words[at + 1] & EntryKind.MASK;
-    const least = kind === EntryKind.STATE ? Entry.PAYLOADS : Entry.END_WORDS;
+    const least = kind === EntryKind.STATE ? Entry.PAYLOADS : EndEntry.WORDS;
     if ((total & 1) !== 0 || total < least || total > end - at) {
       throw new CorruptLogError(`an entry of ${total} words among ${end - at}`);
     }
@@ -129,7 +129,8 @@ export class LogReplay {
     const keptReply = isSame ? arena.words[row + Row.REPLY_LENGTH] : 0;
     const before = isSame ? arena.words[row + MISSING] : 0;
     const missesData = !hasData && (dataLength !== keptData || (before & EntryPart.DATA) !== 0);
-    const missesReply = !hasReply && (replyLength !== keptReply || (before & EntryPart.REPLY) !== 0);
+    const missesReply =
+      !hasReply && (replyLength !== keptReply || (before & EntryPart.REPLY) !== 0);
     arena.words[row + MISSING] =
       (missesData ? EntryPart.DATA : 0) | (missesReply ? EntryPart.REPLY : 0);
     const dataWords = hasData ? evenWords(dataLength) : 0;
@@ -157,9 +158,9 @@ export class LogReplay {
   }
 
   #end(words: Int32Array, floats: Float64Array, at: number): void {
-    const commits = floats[(at + Entry.COMMITS) >> 1];
+    const commits = floats[(at + EndEntry.COMMITS) >> 1];
     if (commits > this.commits) this.commits = commits;
-    const from = at + Entry.ID;
+    const from = at + EndEntry.ID;
     const table = tableOf(this.tables, words, from);
     const slot = find(table, words, from);
     if (slot < 0) return;

@@ -19,18 +19,16 @@ import { Counter, Header, ROW_SHIFT, Row, RowByte, RowFlag } from './layout.ts';
 import { type Ledger, NOTHING_TO_EVICT } from './ledger.ts';
 import type { LogBuffer } from './log-buffer.ts';
 import { EntryPart } from './log-entry.ts';
-import { CloseFlag, Kind, type Message } from './message.ts';
+import { CloseFlag, type Message } from './message.ts';
 import { retryAfter, take } from './rate-limit.ts';
 import { SessionLog } from './session-log.ts';
 import { compareSession } from './session-number.ts';
 import { admitRow } from './slot-admit.ts';
 import { SlotCommit } from './slot-commit.ts';
+import { pinRow, unpinRow } from './slot-pin.ts';
 import { SlotPool } from './slot-pool.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { Victims } from './victims.ts';
-
-/** The flags that pinning sets. */
-const EXECUTION = RowFlag.EXECUTING | RowFlag.CALL;
 
 export class SessionTable {
   readonly index: IndexTable;
@@ -169,22 +167,7 @@ export class SessionTable {
    * its operation returned a promise.
    */
   pin(slot: number, m: Message): void {
-    const words = this.#words;
-    const row = this.rowOf(slot);
-    const flags = words[row + Row.FLAGS];
-    assert((flags & RowFlag.EXECUTING) === 0, 'one request executes at a time');
-    const isCall = m.kind === Kind.CALL;
-    words[row + Row.EXECUTING_LOW] = isCall ? m.request : m.checksumLow;
-    words[row + Row.EXECUTING_HIGH] = m.checksumHigh;
-    words[row + Row.TOKEN] = m.token;
-    words[row + Row.FLAGS] =
-      (flags & 0xffff) |
-      (isCall ? RowFlag.EXECUTING | RowFlag.CALL : RowFlag.EXECUTING) |
-      (m.frontEnd << RowByte.FRONT_END) |
-      (this.runner << RowByte.RUNNER);
-    words[Header.PINS] = (words[Header.PINS] + 1) | 0;
-    words[row + Row.PIN] = words[Header.PINS];
-    words[Header.EXECUTING] += 1;
+    pinRow(this.#words, this.rowOf(slot), m, this.runner);
   }
 
   #join(row: number, m: Message): Verdict {
@@ -278,11 +261,7 @@ export class SessionTable {
 
   /** Undoes `begin`: the number is not consumed and the session is as it was. */
   abort(slot: number): void {
-    const words = this.#words;
-    const row = this.rowOf(slot);
-    assert((words[row + Row.FLAGS] & RowFlag.EXECUTING) !== 0, 'only what executes is aborted');
-    words[row + Row.FLAGS] &= ~(EXECUTION | (RowByte.MASK << RowByte.RUNNER));
-    words[Header.EXECUTING] -= 1;
+    unpinRow(this.#words, this.rowOf(slot));
     this.#victims.lower(this.order.timeOf(slot));
   }
 

@@ -22,6 +22,5 @@ export async function attach(ticket: EngineTicket, service?: Service): Promise<E
     closed: () => port.close(),
     // The front ends run in other threads, which read their answers by themselves.
     relieve: () => {},
-    writeLog: () => {},
   });
 }

@@ -36,7 +36,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4));
 /** What a shard's view asks of its thread: see `ViewHooks`. */
 export interface ViewShardHooks {
   readonly relieve: () => void;
-  readonly writeLog: () => void;
+  readonly writeLog?: () => void;
 }
 
 export class ViewShard implements Outbox {
@@ -166,7 +166,7 @@ export class ViewShard implements Outbox {
 
   #wait(awaited: LogBuffer, position: number): void {
     if (awaited.isDurable(position)) return;
-    this.hooks.writeLog();
+    this.hooks.writeLog?.();
     // Where no worker has the shard, the engine's thread writes the log, and may be asleep.
     this.#outboxes.ringAll();
     const deadline = performance.now() + ACQUIRE_TIMEOUT_MS;

@@ -39,7 +39,7 @@ export interface ViewHooks {
   /** It waits for a shard: whatever this thread can do to let it go on. */
   readonly relieve: () => void;
   /** Writes what was logged, if this thread does that; otherwise whoever does is woken. */
-  readonly writeLog: () => void;
+  readonly writeLog?: () => void;
 }
 
 export class EngineView {

@@ -90,7 +90,8 @@ export class Cleaner {
       if ((words[row + Row.FLAGS] & RowFlag.LIVE) === 0) continue;
       // Back-pressure: the walk goes on when the writer has caught up.
       if (!log!.hasRoom()) return;
-      const bytes = 4 * Entry.PAYLOADS + words[row + Row.DATA_LENGTH] + words[row + Row.REPLY_LENGTH];
+      const bytes =
+        4 * Entry.PAYLOADS + words[row + Row.DATA_LENGTH] + words[row + Row.REPLY_LENGTH];
       this.#bytes += bytes;
       this.#live += 1;
       if (log!.rewrite(this.#slot, this.#segment)) budget -= bytes;

@@ -70,7 +70,7 @@ export const nodeDisk: Disk = {
 };
 
 /** The system's name of an error, such as `ENOSPC`. */
-export function codeOf(error: unknown): string {
+function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 }
 

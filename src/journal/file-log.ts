@@ -19,7 +19,7 @@ import {
   SEGMENT_HEADER_BYTES,
   sealBlock,
 } from './format.ts';
-import { type AppendDone, Appended, type Batch, fenced, type Log } from './log.ts';
+import { type AppendDone, Appended, type Batch, fenced, type Log, type LogTail } from './log.ts';
 
 /** What the log of a shard is about, and how careful it is. */
 export interface FileLogConfig {
@@ -34,13 +34,6 @@ export interface FileLogConfig {
   readonly syncs: boolean;
   /** Whether the thread waits for the disk; otherwise `done` comes in a later turn. */
   readonly blocks: boolean;
-}
-
-/** Where a log goes on: what a writer leaves to the one that takes over. */
-export interface LogTail {
-  readonly segment: number;
-  /** Where in it the next block goes. */
-  readonly offset: number;
 }
 
 interface Segment {

@@ -4,7 +4,7 @@
  */
 import { assert } from '../core/assert.ts';
 import type { LogBuffer } from '../core/log-buffer.ts';
-import type { LogTail } from './file-log.ts';
+import type { LogTail } from './log.ts';
 
 const TAIL = 0;
 /** A segment is shorter than 4 GiB, and 2^21 of them are more than a disk holds. */

@@ -4,12 +4,11 @@
  * one that runs the shard.
  */
 import { type LogBuffer, LogState } from '../core/log-buffer.ts';
-import type { FileLog } from './file-log.ts';
-import { Appended, Batch } from './log.ts';
+import { Appended, Batch, type Log } from './log.ts';
 import { noteTail } from './log-notes.ts';
 
 /** How long to wait before a disk that was full is tried again. */
-export const RETRY_MS = 100;
+const RETRY_MS = 100;
 
 export interface LogWriterHooks {
   /** What makes times of the engine's clock times since the Unix epoch. */
@@ -22,7 +21,7 @@ export interface LogWriterHooks {
 
 export class LogWriter {
   readonly #buffer: LogBuffer;
-  readonly #log: FileLog;
+  readonly #log: Log;
   readonly #hooks: LogWriterHooks;
   readonly #batch: Batch;
   /** The buffer's position that the batch under way reaches. */
@@ -30,7 +29,7 @@ export class LogWriter {
   #isBusy = false;
   #retryAtMs = 0;
 
-  constructor(buffer: LogBuffer, log: FileLog, hooks: LogWriterHooks) {
+  constructor(buffer: LogBuffer, log: Log, hooks: LogWriterHooks) {
     this.#buffer = buffer;
     this.#log = log;
     this.#hooks = hooks;
@@ -82,8 +81,9 @@ export class LogWriter {
     } else {
       buffer.state = LogState.OK;
       // In this order: a successor may write entries twice, and none is left out.
-      buffer.segment = this.#log.segment;
-      noteTail(buffer, this.#log.tail);
+      const { tail } = this.#log;
+      buffer.segment = tail.segment;
+      noteTail(buffer, tail);
       buffer.release(this.#tail);
       buffer.setDurable(this.#tail);
     }

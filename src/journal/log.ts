@@ -30,9 +30,17 @@ export class Batch {
   }
 }
 
+/** Where a log goes on: what a writer leaves to the one that takes over. */
+export interface LogTail {
+  readonly segment: number;
+  /** Where in it the next block goes. */
+  readonly offset: number;
+}
+
 export interface Log {
   /** The position at which the next batch goes. */
   readonly position: number;
+  readonly tail: LogTail;
 
   /**
    * Appends a batch, whose memory is the log's until `done` is called, with the position moved on:
@@ -44,6 +52,7 @@ export interface Log {
 /** Promises nothing and takes everything: what an engine without a data directory has. */
 export class NoLog implements Log {
   position = 0;
+  readonly tail = { segment: 0, offset: 0 };
 
   append(batch: Batch, expectedPosition: number, done: AppendDone): void {
     if (expectedPosition !== this.position) return done(Appended.FAILED, fenced(expectedPosition));

@@ -110,8 +110,9 @@ class Reader {
     }
     const isEnd = position >= limit && limit !== Number.POSITIVE_INFINITY;
     const isDamaged = !isEnd && this.#hasGoodBlock(offset + 8, header.seed, position);
-    const { fileBytes } = { fileBytes: this.#fileBytes };
-    return { name: this.#name, header, blocks, offset, position, fileBytes, synced, isDamaged };
+    const name = this.#name;
+    const fileBytes = this.#fileBytes;
+    return { name, header, blocks, offset, position, fileBytes, synced, isDamaged };
   }
 
   #header(): SegmentHeader {
@@ -141,7 +142,7 @@ class Reader {
     return isBlock(this.#bytes, offset - this.#from, block.length, seed) ? block : undefined;
   }
 
-  /** Whether a good block lies at or behind an offset that was written after `position` was safe. */
+  /** Whether a good block at or behind an offset was written when `position` was safe. */
   #hasGoodBlock(from: number, seed: number, position: number): boolean {
     for (let offset = from; offset + BLOCK_HEADER_BYTES <= this.#fileBytes; offset += 8) {
       const block = this.#blockAt(offset, seed);

@@ -39,7 +39,7 @@ export interface RouterOptions {
   readonly evicts: boolean;
   readonly cores: number;
   /** Without workers: the log has failed for good. */
-  readonly onStorageFailure: (error: Error) => void;
+  readonly onStorageFailure?: (error: Error) => void;
   /** Answers were delivered, or room may have come: flush connections, retry what was blocked. */
   readonly onProgress: () => void;
 }
@@ -103,7 +103,7 @@ export class Router implements Dispatcher {
     if (opened === undefined) return;
     const hooks = {
       progressed: () => {},
-      failed: (error: Error) => this.#options.onStorageFailure(error),
+      failed: (error: Error) => this.#options.onStorageFailure?.(error),
     };
     const { table } = this.ports[0];
     this.#journal = new ShardJournal(nodeDisk, opened.config, table, opened.intervalMs, hooks);

@@ -54,9 +54,7 @@ export class ShardJournal {
 
   /** Whether a batch could begin now. */
   hasWork(): boolean {
-    return (
-      this.#buffer.state === LogState.OK && !this.#writer.isBusy && this.#buffer.hasEntries()
-    );
+    return this.#buffer.state === LogState.OK && !this.#writer.isBusy && this.#buffer.hasEntries();
   }
 
   /** Whether all that was published is written. */

@@ -79,6 +79,7 @@ export class ShardLoop {
   }
 
   /** Answers may go now; what was logged meanwhile is the next batch. */
+  // cold: once per batch of the log
   readonly #logged = (): void => {
     this.#outboxes.ringAll();
     this.#journal?.pump();
@@ -86,6 +87,7 @@ export class ShardLoop {
     if (isStopping || this.#journal?.wantsCleaning() === true) this.#doorbell.wake();
   };
 
+  // cold: once
   readonly #logFailed = (error: Error): void => {
     this.#failure = error;
     this.#doorbell.wake();

@@ -3,6 +3,8 @@
  * run directly, an executor of the front end's own.
  */
 import { Header } from '../core/layout.ts';
+import type { LogBuffer } from '../core/log-buffer.ts';
+import { LogState } from '../core/log-buffer.ts';
 import type { Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import type { CheckedService } from '../services/service.ts';
@@ -10,8 +12,6 @@ import type { Answer, Outbox } from './answer.ts';
 import { Doorbell } from './doorbell.ts';
 import type { Executions } from './executions.ts';
 import { Executor } from './executor.ts';
-import type { LogBuffer } from '../core/log-buffer.ts';
-import { LogState } from '../core/log-buffer.ts';
 import { Outboxes } from './outboxes.ts';
 import { ownerOf, release, tryAcquire } from './owner.ts';
 import { answerPosition, pushMessage } from './records.ts';

@@ -73,11 +73,13 @@ test('regions follow each other without overlap, and 64-bit fields are aligned',
         regions.wheel + (slots + 165 + 1) * 2,
         regions.index + (arena.indexMask + 1) * 2,
         regions.ended + (arena.endedMask + 1) * 8,
+        regions.notes + slots * 2,
         regions.stagedReply + Math.ceil(bytes / 8) * 2,
         regions.stagedData + Math.ceil(bytes / 8) * 2,
       ];
-      const { rows, order, wheel, index, ended, stagedReply, stagedData, payloads } = regions;
-      const listed = [rows, order, wheel, index, ended, stagedReply, stagedData, payloads];
+      const { rows, order, wheel, index, ended, notes, stagedReply, stagedData } = regions;
+      const after = [notes, stagedReply, stagedData, regions.payloads];
+      const listed = [rows, order, wheel, index, ended, ...after];
       expect(listed).toEqual(starts);
       expect(starts.every((start) => start % 2 === 0)).toBe(true);
       expect(arena.memory.byteLength).toBe(regions.totalBytes);
