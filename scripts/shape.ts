@@ -32,7 +32,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   transport: ['workers', 'services', 'core'],
   keys: ['engine', 'transport', 'services', 'core'],
   serve: ['transport', 'engine', 'workers', 'services', 'core'],
-  cli: ['serve', 'transport', 'engine', 'workers', 'services', 'core'],
+  cli: ['serve', 'transport', 'engine', 'workers', 'services', 'journal', 'core'],
   index: ['keys', 'serve', 'engine', 'transport', 'workers', 'services', 'journal', 'core'],
 };
 

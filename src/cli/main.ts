@@ -6,7 +6,9 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import { demoCommand } from './demo.ts';
+import { inspectCommand } from './inspect.ts';
 import { pingCommand } from './ping.ts';
+import { repairCommand } from './repair.ts';
 import { serveCommand } from './serve.ts';
 
 const program = new Command('sessile')
@@ -14,7 +16,9 @@ const program = new Command('sessile')
   .version(VERSION)
   .addCommand(serveCommand())
   .addCommand(pingCommand())
-  .addCommand(demoCommand());
+  .addCommand(demoCommand())
+  .addCommand(inspectCommand())
+  .addCommand(repairCommand());
 
 try {
   await program.parseAsync();

@@ -11,7 +11,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningServer, serve } from '../../dist/serve.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const DOCUMENTS = ['README.md', 'docs/embedding.md', 'docs/idempotency-keys.md'];
+const DOCUMENTS = [
+  'README.md',
+  'docs/durability.md',
+  'docs/embedding.md',
+  'docs/idempotency-keys.md',
+];
 
 let server: RunningServer;
 let folder: string;
@@ -31,7 +36,7 @@ describe.each(DOCUMENTS)('%s', (document) => {
   test('each example prints what its comments say', async () => {
     const text = await readFile(join(ROOT, document), 'utf8');
     const examples = [...text.matchAll(/^```js run\n([\s\S]*?)^```$/gm)].map((match) => match[1]);
-    expect(examples.length).toBeGreaterThan(1);
+    expect(examples.length).toBeGreaterThan(0);
     for (const [index, example] of examples.entries()) {
       const expected = [...example.matchAll(/\/\/ prints (.*)$/gm)].map((match) => match[1]);
       expect(expected.length).toBeGreaterThan(0);
