@@ -5,7 +5,7 @@
  */
 import { type LogBuffer, LogState } from '../core/log-buffer.ts';
 import { Appended, Batch, type Log } from './log.ts';
-import { noteTail } from './log-notes.ts';
+import { noteOf } from './log-notes.ts';
 
 /** How long to wait before a disk that was full is tried again. */
 const RETRY_MS = 100;
@@ -80,11 +80,9 @@ export class LogWriter {
       buffer.state = LogState.NO_ROOM;
     } else {
       buffer.state = LogState.OK;
-      // In this order: a successor may write entries twice, and none is left out.
       const { tail } = this.#log;
       buffer.segment = tail.segment;
-      noteTail(buffer, tail);
-      buffer.release(this.#tail);
+      buffer.release(this.#tail, noteOf(tail));
       buffer.setDurable(this.#tail);
     }
     this.#hooks.progressed();
