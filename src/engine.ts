@@ -242,6 +242,7 @@ export class Engine {
 
   /** A view of this thread waits: its answers for front ends may have nobody else to read them. */
   #relieve(): void {
+    this.router.writeLog();
     this.router.poll();
   }
 

@@ -99,6 +99,7 @@ export class ShardLoop {
       await nextTurn();
     }
     // Whatever is left to be logged finds room.
+    this.#executor.table.log?.buffer.publish();
     while (this.#journal?.isIdle === false) {
       this.#journal.pump();
       await nextTurn();
