@@ -11,6 +11,7 @@ import { shardOf } from './hash.ts';
 import { evenWords, Header, ORDER_WORDS, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
 import { EndEntry, Entry, EntryKind, EntryPart } from './log-entry.ts';
+import { clampBacklog } from './rate-limit.ts';
 import { touchLogMs } from './session-log.ts';
 import type { SessionTable } from './session-table.ts';
 
@@ -244,6 +245,7 @@ function settle(table: SessionTable, commitsBefore: number, renumbers: boolean):
     const latest = ttl === TTL_NEVER ? now : now + ttl;
     const slack = ttl === TTL_NEVER ? 0 : touchLogMs(ttl);
     floats[deadline] = Math.min(floats[deadline] + slack, latest);
+    if (words[row + Row.RATE_PER_SECOND] > 0) clampBacklog(words, floats, row, table.now);
     if (ttl !== TTL_NEVER) table.wheel.schedule(slot);
   }
   const oldest = live.length === 0 ? Number.POSITIVE_INFINITY : table.order.timeOf(live[0]);

@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { shardOf } from '../../src/core/hash.ts';
 import { checkInvariants } from '../../src/core/invariants.ts';
+import { TTL_NEVER } from '../../src/core/limits.ts';
 import { RegisterFlag } from '../../src/core/message.ts';
 import type { SessionTable } from '../../src/core/session-table.ts';
 import * as h from '../core/helpers.ts';
@@ -138,6 +139,25 @@ describe('the order of commits', () => {
     const counts = next.tables.map(({ arena }) => arena.floats[34]);
     expect(counts).toEqual([1, 1, 1].map(() => next.recovered.commits));
   });
+});
+
+test('a rate limit holds nobody up for longer because the wall clock was set back', () => {
+  const disk = new MemoryDisk();
+  const life = new Life(disk);
+  const [table] = life.tables;
+  h.register(table, { id: 1, rate: [1, 2], ttlMs: TTL_NEVER });
+  const session = h.sessionOf(table, table.slot);
+  life.now[0] += 7_200_000;
+  for (const request of [1, 2]) {
+    const m = h.message(table, { id: 1, session, request });
+    table.begin(m);
+    table.pay(table.slot, m);
+    h.commit(table, table.slot, 'ok');
+  }
+  life.flush(0);
+  const next = new Life(disk, { wallMs: 1_000_000 + 3_600_000 });
+  h.begin(next.tables[0], { id: 1, session, request: 3 });
+  expect(next.tables[0].retryAfterMs).toBe(1_000);
 });
 
 describe('session numbers', () => {
