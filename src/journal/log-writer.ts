@@ -28,6 +28,7 @@ export class LogWriter {
   #tail = 0;
   #isBusy = false;
   #retryAtMs = 0;
+  #isAbandoned = false;
 
   constructor(buffer: LogBuffer, log: Log, hooks: LogWriterHooks) {
     this.#buffer = buffer;
@@ -62,6 +63,11 @@ export class LogWriter {
     this.#hooks.failed(error);
   }
 
+  /** Another writer carries on: what is under way here says nothing to anybody any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
   #start(): void {
     const batch = this.#batch;
     this.#isBusy = true;
@@ -74,6 +80,7 @@ export class LogWriter {
   readonly #done = (outcome: Appended, error?: Error): void => {
     const buffer = this.#buffer;
     this.#isBusy = false;
+    if (this.#isAbandoned) return;
     if (outcome === Appended.FAILED) {
       this.fail(error);
     } else if (outcome === Appended.NO_ROOM) {

@@ -126,6 +126,11 @@ export class ShardLoop {
     await this.#journal?.close();
   }
 
+  /** Lets go of the log after a failure, because this thread may carry on with another loop. */
+  abandon(): void {
+    this.#journal?.abandon();
+  }
+
   #isDone(): boolean {
     return this.#executions.owed === 0 && this.#journal?.isIdle !== false;
   }

@@ -64,4 +64,19 @@ describe('an engine without workers', () => {
     restore();
     expect((await h.success(asked)).request).toBe(0);
   });
+
+  test('gives the ticket of a request that was begun, also while its disk is full', async () => {
+    const engine = await h.startEngine({ shards: 0, dataDir: folder() });
+    const view = engine.view();
+    const { session } = view.register(h.id(1));
+    const restore = failWrites(Object.assign(new Error('full'), { code: 'ENOSPC' }));
+    const asked = engine.register(h.id(2));
+    const begun = view.begin(h.id(1), session, 1);
+    expect(begun.verdict).toBe('execute');
+    restore();
+    view.commit(begun, 'done');
+    await asked;
+    expect(view.request(h.id(1), session, 2, 'get').status).toBe('ok');
+    view.release();
+  });
 });

@@ -4,6 +4,8 @@ import { createLogBuffer, LogBuffer } from '../../src/core/log-buffer.ts';
 import { createSegment, FileLog, type FileLogConfig } from '../../src/journal/file-log.ts';
 import { SEGMENT_HEADER_BYTES } from '../../src/journal/format.ts';
 import { Appended, Batch } from '../../src/journal/log.ts';
+import { notedTail, noteTail } from '../../src/journal/log-notes.ts';
+import { LogWriter } from '../../src/journal/log-writer.ts';
 import { FOLDER, MemoryDisk } from './review-setup.ts';
 
 const NO_ROOM = Object.assign(new Error('full'), { code: 'ENOSPC' });
@@ -71,6 +73,31 @@ describe('a log buffer', () => {
     for (const at of [0, 32, 64, 65]) buffer.words[at] = 0;
     expect(write(32) + write(32)).toBe(64 * 4);
   });
+});
+
+test('a writer that was abandoned while a sync was under way says nothing of it', () => {
+  const disk = new MemoryDisk();
+  const buffer = new LogBuffer(createLogBuffer(64));
+  noteTail(buffer, FIRST);
+  const hooks = { wallOffsetMs: () => 0, progressed: () => {}, failed: () => {} };
+  const dead = startLog(disk, { syncs: true });
+  const writer = new LogWriter(buffer, dead, hooks);
+  buffer.push(buffer.claim(12, 1));
+  buffer.publish();
+  writer.pump(0);
+  writer.abandon();
+  dead.close();
+  const [stale] = disk.later.splice(0);
+  const log = new FileLog(disk, configOf({ syncs: true }), notedTail(buffer));
+  const next = new LogWriter(buffer, log, hooks);
+  buffer.push(buffer.claim(14, 1));
+  buffer.publish();
+  next.pump(0);
+  for (const finish of disk.later) finish();
+  stale();
+  expect(notedTail(buffer)).toEqual(log.tail);
+  expect(buffer.isDurable(buffer.position)).toBe(true);
+  expect(disk.opened.size).toBe(1);
 });
 
 describe('a log that does not wait for the disk', () => {

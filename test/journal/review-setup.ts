@@ -85,7 +85,9 @@ export class MemoryDisk implements Disk {
   }
 
   list(folder: string): string[] {
-    return [...this.files.keys()].filter((path) => dirname(path) === folder).map((p) => basename(p));
+    return [...this.files.keys()]
+      .filter((path) => dirname(path) === folder)
+      .map((p) => basename(p));
   }
 
   makeFolder(): void {}
