@@ -101,7 +101,12 @@ export class Engine {
       journal === undefined
         ? startMemory(sharding, FRONT_ENDS, mayPromise)
         : startJournaled(sharding, journal, FRONT_ENDS, mayPromise, progress);
-    return new Engine(started, checked, checkedOptions);
+    try {
+      return new Engine(started, checked, checkedOptions);
+    } catch (error) {
+      started.unlock();
+      throw error;
+    }
   }
 
   /**
