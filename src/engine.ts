@@ -101,7 +101,12 @@ export class Engine {
       journal === undefined
         ? startMemory(sharding, FRONT_ENDS, mayPromise)
         : startJournaled(sharding, journal, FRONT_ENDS, mayPromise, progress);
-    return new Engine(started, checked, checkedOptions);
+    try {
+      return new Engine(started, checked, checkedOptions);
+    } catch (error) {
+      started.unlock();
+      throw error;
+    }
   }
 
   /**
@@ -242,6 +247,7 @@ export class Engine {
 
   /** A view of this thread waits: its answers for front ends may have nobody else to read them. */
   #relieve(): void {
+    this.router.writeLog();
     this.router.poll();
   }
 

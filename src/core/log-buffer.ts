@@ -70,6 +70,7 @@ export class LogBuffer {
     const contiguous = this.capacity - index;
     const needed = contiguous < entryWords ? contiguous + entryWords : entryWords;
     assert(this.#free(needed) >= needed, 'room in the log buffer was made sure of before');
+    if (contiguous <= entryWords) words[Word.HAS_UNUSED] = 0;
     if (contiguous < entryWords) {
       words[Word.UNUSED_FROM] = tail;
       words[Word.HAS_UNUSED] = 1;
@@ -169,12 +170,13 @@ export class LogBuffer {
     const from = head & this.#mask;
     const count = (tail - head) | 0;
     const contiguous = this.capacity - from;
-    if (count <= contiguous) return this.#copy(from, count, to, at);
-    let first = contiguous;
+    let first = Math.min(count, contiguous);
     const unused = (words[Word.UNUSED_FROM] - head) | 0;
-    // Where the end of the buffer was left unused by an entry of this batch.
-    if (words[Word.HAS_UNUSED] !== 0 && unused >= 0 && unused < contiguous) first = unused;
+    // Where the end of the buffer was left unused by an entry of this batch, or by one that a
+    // thread has not lived to complete: then the batch may end there.
+    if (words[Word.HAS_UNUSED] !== 0 && unused >= 0 && unused < first) first = unused;
     const copied = this.#copy(from, first, to, at);
+    if (count <= contiguous) return copied;
     return copied + this.#copy(0, count - contiguous, to, at + copied);
   }
 
@@ -185,9 +187,16 @@ export class LogBuffer {
     return count * 4;
   }
 
-  /** Writer: the entries before a position are written: their memory may be used again. */
-  release(position: number): void {
-    Atomics.store(this.words, Word.HEAD, position);
+  /**
+   * Writer: the entries before a position are written, and their memory may be used again. No call
+   * lies between the two stores, so one that takes over finds both done or neither.
+   *
+   * @param note what `noted(0)` gives from now on
+   */
+  release(position: number, note: number): void {
+    const { words, floats } = this;
+    floats[Word.NOTES / 2] = note;
+    Atomics.store(words, Word.HEAD, position);
   }
 
   /** Writer: answers that wait for a position may go. */

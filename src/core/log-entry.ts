@@ -4,6 +4,7 @@
  *
  *     state: words, kind and parts │ commit time (f64) │ row words 0–27 │ data │ reply
  *     end:   words, kind and reason │ time (f64) │ id (4), session (2) │ commits (f64)
+ *            of session 0, which nobody has, when only the number of commits is to be told
  *
  * Times are those of the engine's clock; whoever writes entries to disk notes what makes them
  * times of day. Data and reply begin at even words.
@@ -82,5 +83,14 @@ export function appendEnd(
   buffer.floats[(at + EndEntry.TIME) >> 1] = now[0];
   for (let i = 0; i < 6; i++) to[at + EndEntry.ID + i] = words[row + Row.ID0 + i];
   buffer.floats[(at + EndEntry.COMMITS) >> 1] = floats[Header.COMMITS / 2];
+  buffer.push(at);
+}
+
+/** Appends the number of commits: entries that are removed may be the only ones that tell it. */
+export function appendCommits(buffer: LogBuffer, arena: Arena, now: Float64Array): void {
+  const at = buffer.claim(EndEntry.WORDS, EntryKind.END);
+  buffer.floats[(at + EndEntry.TIME) >> 1] = now[0];
+  for (let i = 0; i < 6; i++) buffer.words[at + EndEntry.ID + i] = 0;
+  buffer.floats[(at + EndEntry.COMMITS) >> 1] = arena.floats[Header.COMMITS / 2];
   buffer.push(at);
 }

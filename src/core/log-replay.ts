@@ -11,6 +11,7 @@ import { shardOf } from './hash.ts';
 import { evenWords, Header, ORDER_WORDS, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
 import { EndEntry, Entry, EntryKind, EntryPart } from './log-entry.ts';
+import { clampBacklog } from './rate-limit.ts';
 import { touchLogMs } from './session-log.ts';
 import type { SessionTable } from './session-table.ts';
 
@@ -146,7 +147,9 @@ export class LogReplay {
   #slotFor(table: SessionTable, words: Int32Array, from: number): number {
     const found = find(table, words, from);
     if (found >= 0) return found;
-    const slot = table.pool.take();
+    let slot = table.pool.take();
+    // An earlier recovery has ended those that were bound to connections, which no log tells.
+    if (slot < 0 && dropBound(table) > 0) slot = table.pool.take();
     if (slot < 0) {
       this.overflow += 1;
       return -1;
@@ -175,29 +178,21 @@ export class LogReplay {
   /** Takes the sessions out that ended with the connection they were bound to. */
   dropConnectionScoped(): number {
     let dropped = 0;
-    for (const table of this.tables) {
-      const { words } = table.arena;
-      for (let slot = 0; slot < words[Header.HIGH_WATER]; slot++) {
-        const flags = words[table.rowOf(slot) + Row.FLAGS];
-        if ((flags & RowFlag.LIVE) === 0 || (flags & RowFlag.CONNECTION) === 0) continue;
-        drop(table, slot);
-        dropped += 1;
-      }
-    }
+    for (const table of this.tables) dropped += dropBound(table);
     return dropped;
   }
 
   /** Takes the sessions out that committed longest ago, until `count` are left. */
   keepNewest(count: number): number {
+    const live = this.tables.map(liveSlots);
+    if (live.reduce((sum, slots) => sum + slots.length, 0) <= count) return 0;
     const ages: { table: SessionTable; slot: number; time: number; commit: number }[] = [];
-    for (const table of this.tables) {
-      for (const slot of liveByCommit(table)) {
-        const commit = table.arena.floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
-        ages.push({ table, slot, time: table.order.timeOf(slot), commit });
+    for (const [index, table] of this.tables.entries()) {
+      for (const slot of live[index]) {
+        ages.push({ table, slot, time: table.order.timeOf(slot), commit: commitAt(table, slot) });
       }
     }
-    const surplus = Math.max(0, ages.length - count);
-    if (surplus === 0) return 0;
+    const surplus = ages.length - count;
     ages.sort((a, b) => a.time - b.time || a.commit - b.commit);
     for (const { table, slot } of ages.slice(0, surplus)) drop(table, slot);
     return surplus;
@@ -213,6 +208,12 @@ export class LogReplay {
   finish(commitsBefore: number, renumbers: boolean): number {
     let sessions = 0;
     for (const table of this.tables) sessions += settle(table, commitsBefore, renumbers);
+    const counts = this.tables.map(({ arena }) => arena.floats[Header.COMMITS / 2]);
+    // All count from the same number on, which is that of the engine.
+    for (const table of this.tables) {
+      table.arena.floats[Header.COMMITS / 2] = Math.max(...counts);
+      if (table.log !== undefined) table.log.buffer.loggedCommits = Math.max(...counts);
+    }
     return sessions;
   }
 }
@@ -220,16 +221,21 @@ export class LogReplay {
 function settle(table: SessionTable, commitsBefore: number, renumbers: boolean): number {
   const { words, floats, regions } = table.arena;
   const now = table.now[0];
-  const live = liveByCommit(table);
+  const live = renumbers ? liveByTime(table) : liveByCommit(table);
+  const timeOf = (slot: number): number => (regions.order + slot * ORDER_WORDS) / 2 + 1;
+  // A wall clock that was set back would make them come from the future, or in another order.
+  let latestTime = now;
+  for (let i = live.length - 1; i >= 0; i--) {
+    latestTime = Math.min(latestTime, floats[timeOf(live[i])]);
+    floats[timeOf(live[i])] = latestTime;
+  }
   let commit = commitsBefore;
   for (const slot of live) {
     const row = table.rowOf(slot);
     if (words[row + MISSING] !== 0) {
       throw new CorruptLogError('the data or reply of a session is in none of the segments');
     }
-    // A wall clock that was set back would make them come from the future.
-    const time = Math.min(floats[(regions.order + slot * ORDER_WORDS) / 2 + 1], now);
-    table.order.append(slot, time);
+    table.order.append(slot, floats[timeOf(slot)]);
     if (renumbers) {
       commit += 1;
       floats[(row + Row.COMMIT) >> 1] = commit;
@@ -239,6 +245,7 @@ function settle(table: SessionTable, commitsBefore: number, renumbers: boolean):
     const latest = ttl === TTL_NEVER ? now : now + ttl;
     const slack = ttl === TTL_NEVER ? 0 : touchLogMs(ttl);
     floats[deadline] = Math.min(floats[deadline] + slack, latest);
+    if (words[row + Row.RATE_PER_SECOND] > 0) clampBacklog(words, floats, row, table.now);
     if (ttl !== TTL_NEVER) table.wheel.schedule(slot);
   }
   const oldest = live.length === 0 ? Number.POSITIVE_INFINITY : table.order.timeOf(live[0]);
@@ -247,23 +254,48 @@ function settle(table: SessionTable, commitsBefore: number, renumbers: boolean):
   floats[Header.COMMIT_TIME / 2] = now;
   floats[Header.BOUND / 2] = oldest;
   table.ledger.restore(table.arena.shard, live.length, oldest);
-  if (table.log !== undefined) table.log.buffer.loggedCommits = commit;
   return live.length;
 }
 
-/** Slots of live sessions, the one that committed longest ago first. */
+/** Slots of live sessions of one log, the one that committed longest ago first. */
 function liveByCommit(table: SessionTable): Uint32Array {
-  const { words, floats } = table.arena;
+  const commitOf = (slot: number): number => commitAt(table, slot);
+  return liveSlots(table).sort((a, b) => commitOf(a) - commitOf(b));
+}
+
+/** The same for sessions of several logs, whose commit numbers are not comparable. */
+function liveByTime(table: SessionTable): Uint32Array {
+  const { order } = table;
+  return liveSlots(table).sort(
+    (a, b) => order.timeOf(a) - order.timeOf(b) || commitAt(table, a) - commitAt(table, b),
+  );
+}
+
+function commitAt(table: SessionTable, slot: number): number {
+  return table.arena.floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
+}
+
+function liveSlots(table: SessionTable): Uint32Array {
+  const { words } = table.arena;
   const highWater = words[Header.HIGH_WATER];
   const live = new Uint32Array(highWater);
   let count = 0;
   for (let slot = 0; slot < highWater; slot++) {
     if ((words[table.rowOf(slot) + Row.FLAGS] & RowFlag.LIVE) !== 0) live[count++] = slot;
   }
-  const commitOf = (slot: number): number => floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
-  return live
-    .subarray(0, count)
-    .sort((a, b) => table.order.timeOf(a) - table.order.timeOf(b) || commitOf(a) - commitOf(b));
+  return live.subarray(0, count);
+}
+
+function dropBound(table: SessionTable): number {
+  const { words } = table.arena;
+  let dropped = 0;
+  for (let slot = 0; slot < words[Header.HIGH_WATER]; slot++) {
+    const flags = words[table.rowOf(slot) + Row.FLAGS];
+    if ((flags & RowFlag.LIVE) === 0 || (flags & RowFlag.CONNECTION) === 0) continue;
+    drop(table, slot);
+    dropped += 1;
+  }
+  return dropped;
 }
 
 function drop(table: SessionTable, slot: number): void {

@@ -58,6 +58,28 @@ export function take(
   if (rate === 0) return;
   const backlog = backlogAt(words, floats, row, now) + UNITS * cost;
   assert(backlog <= UNITS * words[row + Row.RATE_BURST], 'only an admitted cost is spent');
+  store(words, floats, row, now, backlog);
+}
+
+/** After a clock was set back: nobody owes more than a whole burst. */
+export function clampBacklog(
+  words: Int32Array,
+  floats: Float64Array,
+  row: number,
+  now: Float64Array,
+): void {
+  const whole = UNITS * words[row + Row.RATE_BURST];
+  if (backlogAt(words, floats, row, now) > whole) store(words, floats, row, now, whole);
+}
+
+function store(
+  words: Int32Array,
+  floats: Float64Array,
+  row: number,
+  now: Float64Array,
+  backlog: number,
+): void {
+  const rate = words[row + Row.RATE_PER_SECOND];
   const ms = elapsedMs(floats, row, now) + Math.floor(backlog / rate);
   words[row + Row.RATE_TAT] = ms | 0;
   words[row + Row.RATE_TAT + 1] = (Math.floor(ms / 2 ** 32) << Tat.UNIT_BITS) | (backlog % rate);

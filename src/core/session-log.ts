@@ -9,7 +9,7 @@ import type { Arena } from './arena.ts';
 import { Header, ROW_SHIFT, Row, RowFlag } from './layout.ts';
 import { TOUCH_LOG_MS_MAX, TOUCH_LOG_PARTS, TTL_NEVER } from './limits.ts';
 import { type LogBuffer, LogState } from './log-buffer.ts';
-import { appendEnd, appendState, EntryPart, entryWordsMax } from './log-entry.ts';
+import { appendCommits, appendEnd, appendState, EntryPart, entryWordsMax } from './log-entry.ts';
 
 /** The two words of a slot. */
 const enum Note {
@@ -106,6 +106,11 @@ export class SessionLog {
     if (needed > segment) return false;
     this.#whole(slot);
     return true;
+  }
+
+  /** Logs how many commits there were, before segments are removed that tell it. */
+  counted(): void {
+    appendCommits(this.buffer, this.#arena, this.#now);
   }
 
   /** For recovery: where an entry of a session was found, and whether it was all of it. */

@@ -51,10 +51,14 @@ export class TwoPhase {
   begin(index: number, m: Message): Begun {
     const shard = this.#shards[index];
     shard.acquire();
+    let isPinned = false;
     try {
-      return this.#begin(shard, index, m);
+      const begun = this.#begin(shard, index, m);
+      isPinned = begun.verdict === 'execute';
+      return begun;
     } finally {
-      shard.release();
+      // Who waits may fail, and would leave a session pinned that nobody has the ticket of.
+      shard.release(!isPinned);
     }
   }
 

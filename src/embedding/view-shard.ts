@@ -153,15 +153,17 @@ export class ViewShard implements Outbox {
   /**
    * Lets go of the shard, and waits until what was done, and what was seen, is as safe as promised.
    * Throws `SessileError` `storage_failed` when it is not within `ACQUIRE_TIMEOUT_MS`.
+   *
+   * @param waits false when a second half follows that waits for this one too
    */
-  release(): void {
+  release(waits = true): void {
     const { log } = this.table;
     const position = log?.buffer.position ?? 0;
     const published = this.#outboxes.publish();
     release(this.table.arena.words);
     if (published) this.#outboxes.ring();
     if (log?.buffer.hasEntries() === true) this.#doorbell.ring();
-    if (this.#awaited !== undefined) this.#wait(this.#awaited, position);
+    if (waits && this.#awaited !== undefined) this.#wait(this.#awaited, position);
   }
 
   #wait(awaited: LogBuffer, position: number): void {

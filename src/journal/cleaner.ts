@@ -96,7 +96,8 @@ export class Cleaner {
       this.#live += 1;
       if (log!.rewrite(this.#slot, this.#segment)) budget -= bytes;
     }
-    if (this.#slot < words[Header.HIGH_WATER]) return;
+    if (this.#slot < words[Header.HIGH_WATER] || !log!.hasRoom()) return;
+    log!.counted();
     this.#meanBytes = this.#live === 0 ? 0 : this.#bytes / this.#live;
     this.#position = this.#buffer.position;
     this.#phase = Phase.WAITING;

@@ -51,6 +51,9 @@ export class FileLog implements Log {
   #position = 0;
   #synced = 0;
   #isFailed = false;
+  /** Syncs under way, and files that are closed when there are none. */
+  #syncing = 0;
+  #retired: number[] = [];
 
   /** Opens the log where a writer before, or recovery, has left it. */
   constructor(disk: Disk, config: FileLogConfig, tail: LogTail) {
@@ -77,7 +80,8 @@ export class FileLog implements Log {
     this.#seed = header.seed;
     this.#offset = offset;
     this.#position = header.position + offset - SEGMENT_HEADER_BYTES;
-    this.#synced = this.#position;
+    // A log that does not wait for the disk knows this much only: see `#nextSegment`.
+    this.#synced = this.#config.syncs ? this.#position : header.position;
     this.#last.bytes = offset;
   }
 
@@ -142,12 +146,12 @@ export class FileLog implements Log {
     const position = this.#position;
     const finish = (error: Error | null): void => {
       if (error !== null) return this.#fail(error, done);
-      this.#synced = position;
+      this.#synced = Math.max(this.#synced, position);
       done(Appended.DONE);
     };
     if (this.#isFailed) return done(Appended.FAILED, new Error('the log has failed before'));
     if (position === this.#synced) return done(Appended.DONE);
-    if (!this.#config.blocks) return this.#disk.syncLater(this.#file, finish);
+    if (!this.#config.blocks) return this.#syncLater(finish);
     let problem: Error | null = null;
     try {
       this.#disk.sync(this.#file);
@@ -155,6 +159,22 @@ export class FileLog implements Log {
       problem = error as Error;
     }
     finish(problem);
+  }
+
+  #syncLater(finish: (error: Error | null) => void): void {
+    this.#syncing += 1;
+    this.#disk.syncLater(this.#file, (error) => {
+      this.#syncing -= 1;
+      this.#closeRetired();
+      finish(error);
+    });
+  }
+
+  /** Closes files that are written no more, unless one of them may be being synced. */
+  #closeRetired(): void {
+    if (this.#syncing > 0) return;
+    for (const file of this.#retired) this.#disk.close(file);
+    this.#retired = [];
   }
 
   /**
@@ -188,8 +208,9 @@ export class FileLog implements Log {
   }
 
   close(): void {
-    if (this.#file >= 0) this.#disk.close(this.#file);
+    if (this.#file >= 0) this.#retired.push(this.#file);
     this.#file = -1;
+    this.#closeRetired();
   }
 
   get #last(): Segment {
@@ -197,15 +218,25 @@ export class FileLog implements Log {
   }
 
   #nextSegment(): void {
-    if (this.#synced !== this.#position) this.#disk.sync(this.#file);
-    this.#synced = this.#position;
+    if (this.#synced !== this.#position) this.#syncLast();
     const number = this.#last.number + 1;
     const { file, seed } = createSegment(this.#disk, this.#config, number, this.#position);
-    this.#disk.close(this.#file);
+    this.#retired.push(this.#file);
+    this.#closeRetired();
     this.#file = file;
     this.#seed = seed;
     this.#offset = SEGMENT_HEADER_BYTES;
     this.#segments.push({ number, bytes: this.#offset });
+  }
+
+  /** What went before a new segment is on disk. For want of room too, this is not tried again. */
+  #syncLast(): void {
+    try {
+      this.#disk.sync(this.#file);
+    } catch (error) {
+      throw new Error('a sync failed', { cause: error });
+    }
+    this.#synced = this.#position;
   }
 
   #fail(error: Error, done: AppendDone): void {

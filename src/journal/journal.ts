@@ -111,14 +111,19 @@ export class Journal {
   ): Recovered {
     removeLeftovers(this.#disk, this.#config.folder, this.#manifest.generation);
     const reshards = this.#manifest.shards !== this.#config.shards;
-    const chosen = this.#chooseSurvivors(tables[0], clocks, onProgress);
-    const replay = new LogReplay(tables, false, chosen.survivors);
+    const isFewer = this.#config.sessionsMax < this.#manifest.sessionsMax;
+    // Then sessions that ended since may need more slots, while the logs are read, than there are.
+    const chosen =
+      reshards || isFewer ? this.#chooseSurvivors(tables[0], clocks, onProgress) : undefined;
+    const replay = new LogReplay(tables, false, chosen?.survivors);
     const read = this.#replay(replay, clocks, onProgress);
     if (replay.overflow > 0) throw new CorruptLogError('the segments hold too many sessions');
-    const disconnected = replay.dropConnectionScoped();
+    const disconnected = replay.dropConnectionScoped() + (chosen?.disconnected ?? 0);
+    // One shard may have lost the end that made a place which another has given away.
+    const evicted = replay.keepNewest(this.#config.sessionsMax) + (chosen?.evicted ?? 0);
     const commits = Math.max(commitsBefore, replay.commits);
     const sessions = replay.finish(commits, reshards);
-    const isRewritten = reshards || chosen.evicted > 0;
+    const isRewritten = chosen !== undefined || evicted > 0;
     if (isRewritten) this.#rewrite(tables, clocks);
     else this.#goOn(tables, read.tails);
     const used = tables.map(({ arena }) => arena.floats[Header.COMMITS / 2]);
@@ -128,7 +133,7 @@ export class Journal {
       bytes: read.bytes,
       segments: read.segments,
       disconnected,
-      evicted: chosen.evicted,
+      evicted,
       tornBytes: read.tornBytes,
       commits: Math.max(...used),
     };
@@ -142,16 +147,15 @@ export class Journal {
   }
 
   /**
-   * When fewer sessions are allowed than the segments may tell of: who is left, as rows only,
-   * because tables for the old number may not fit beside the new ones.
+   * Who is left, in tables as they were, with rows only, because whole ones may not fit beside the
+   * new ones.
    */
   #chooseSurvivors(
     like: SessionTable,
     clocks: Clocks,
     onProgress: (part: number) => void,
-  ): { survivors: SessionTable[] | undefined; evicted: number } {
+  ): { survivors: SessionTable[]; disconnected: number; evicted: number } {
     const { sessionsMax, shards } = this.#manifest;
-    if (sessionsMax <= this.#config.sessionsMax) return { survivors: undefined, evicted: 0 };
     const { seedA, seedB } = like.arena;
     const slots = shardSlots(sessionsMax, shards);
     const tables = Array.from({ length: shards }, (_, shard) => {
@@ -163,9 +167,9 @@ export class Journal {
     });
     const replay = new LogReplay(tables, true);
     this.#replay(replay, clocks, onProgress);
-    replay.dropConnectionScoped();
+    const disconnected = replay.dropConnectionScoped();
     const evicted = replay.keepNewest(this.#config.sessionsMax);
-    return { survivors: evicted > 0 ? tables : undefined, evicted };
+    return { survivors: tables, disconnected, evicted };
   }
 
   #replay(
@@ -235,6 +239,12 @@ export class Journal {
 
   /** The logs go on where they end, each in a new segment. */
   #goOn(tables: readonly SessionTable[], tails: (SegmentContent | undefined)[]): void {
+    const { sessionsMax } = this.#config;
+    if (this.#isNew || sessionsMax !== this.#manifest.sessionsMax) {
+      // Before the segments, which count for nothing without it.
+      this.#manifest = { ...this.#manifest, sessionsMax };
+      writeManifest(this.#disk, this.#config.folder, this.#manifest);
+    }
     for (const [shard, table] of tables.entries()) {
       const tail = tails[shard];
       if (tail !== undefined) makeSafe(this.#disk, this.#config.folder, tail);
@@ -246,10 +256,6 @@ export class Journal {
       noteTail(buffer, { segment: number, offset: SEGMENT_HEADER_BYTES });
       buffer.segment = number;
     }
-    const { sessionsMax } = this.#config;
-    if (!this.#isNew && sessionsMax === this.#manifest.sessionsMax) return;
-    this.#manifest = { ...this.#manifest, sessionsMax };
-    writeManifest(this.#disk, this.#config.folder, this.#manifest);
   }
 
   /** Writes all sessions as a generation of their own, and then has that count. */
@@ -298,6 +304,8 @@ export class Journal {
       if (!sessionLog.hasRoom()) flush();
       sessionLog.admitted(slot);
     }
+    if (!sessionLog.hasRoom()) flush();
+    sessionLog.counted();
     flush();
   }
 }

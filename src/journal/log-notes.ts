@@ -12,8 +12,13 @@ const OFFSETS = 2 ** 32;
 const SEGMENTS = 2 ** 21;
 
 export function noteTail(buffer: LogBuffer, tail: LogTail): void {
+  buffer.note(TAIL, noteOf(tail));
+}
+
+/** The place as the number that is noted. */
+export function noteOf(tail: LogTail): number {
   assert(tail.offset < OFFSETS && tail.segment < SEGMENTS, 'the place in a log fits a number');
-  buffer.note(TAIL, tail.segment * OFFSETS + tail.offset);
+  return tail.segment * OFFSETS + tail.offset;
 }
 
 export function notedTail(buffer: LogBuffer): LogTail {

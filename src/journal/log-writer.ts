@@ -5,7 +5,7 @@
  */
 import { type LogBuffer, LogState } from '../core/log-buffer.ts';
 import { Appended, Batch, type Log } from './log.ts';
-import { noteTail } from './log-notes.ts';
+import { noteOf } from './log-notes.ts';
 
 /** How long to wait before a disk that was full is tried again. */
 const RETRY_MS = 100;
@@ -28,6 +28,7 @@ export class LogWriter {
   #tail = 0;
   #isBusy = false;
   #retryAtMs = 0;
+  #isAbandoned = false;
 
   constructor(buffer: LogBuffer, log: Log, hooks: LogWriterHooks) {
     this.#buffer = buffer;
@@ -62,6 +63,11 @@ export class LogWriter {
     this.#hooks.failed(error);
   }
 
+  /** Another writer carries on: what is under way here says nothing to anybody any more. */
+  abandon(): void {
+    this.#isAbandoned = true;
+  }
+
   #start(): void {
     const batch = this.#batch;
     this.#isBusy = true;
@@ -74,17 +80,16 @@ export class LogWriter {
   readonly #done = (outcome: Appended, error?: Error): void => {
     const buffer = this.#buffer;
     this.#isBusy = false;
+    if (this.#isAbandoned) return;
     if (outcome === Appended.FAILED) {
       this.fail(error);
     } else if (outcome === Appended.NO_ROOM) {
       buffer.state = LogState.NO_ROOM;
     } else {
       buffer.state = LogState.OK;
-      // In this order: a successor may write entries twice, and none is left out.
       const { tail } = this.#log;
       buffer.segment = tail.segment;
-      noteTail(buffer, tail);
-      buffer.release(this.#tail);
+      buffer.release(this.#tail, noteOf(tail));
       buffer.setDurable(this.#tail);
     }
     this.#hooks.progressed();

@@ -139,7 +139,8 @@ export class Router implements Dispatcher {
     this.#inBatch = false;
     let hasLogged = false;
     for (let i = 0; i < this.ports.length; i++) hasLogged = this.ports[i].finish() || hasLogged;
-    if (hasLogged) this.#scheduleLog();
+    // What finds no room on the disk now is tried again by `#keepUp`.
+    if (hasLogged && this.#journal?.hasWork() !== false) this.#scheduleLog();
   }
 
   /** All that one turn logged becomes one batch. */
@@ -325,7 +326,7 @@ export class Router implements Dispatcher {
   async #listen(): Promise<void> {
     while (!this.#stopped) {
       this.#doorbell.prepare();
-      if (this.#hasAnswers()) this.#doorbell.awake();
+      if (this.#hasAnswers() || this.#journal?.hasWork() === true) this.#doorbell.awake();
       else await this.#doorbell.sleep(SLEEP_MS);
       if (this.#stopped) return;
       if (this.poll()) this.#options.onProgress();
@@ -338,6 +339,7 @@ export class Router implements Dispatcher {
     this.clock.read();
     this.#executions.expire(this.clock.cell[0]);
     if (this.#inBatch) return;
+    if (this.#journal?.isIdle === false) return this.#writeScheduled();
     this.begin(0);
     this.end();
     this.#options.onProgress();

@@ -89,6 +89,13 @@ export class ShardJournal {
     this.#log.close();
   }
 
+  /** The loop has failed, and another on this thread may carry on: this one lets go at once. */
+  abandon(): void {
+    clearInterval(this.#timer);
+    this.#writer.abandon();
+    this.#log.close();
+  }
+
   #wallOffsetMs(): number {
     this.#clock.read();
     return Date.now() - this.#clock.cell[0];

@@ -99,6 +99,7 @@ export class ShardLoop {
       await nextTurn();
     }
     // Whatever is left to be logged finds room.
+    this.#executor.table.log?.buffer.publish();
     while (this.#journal?.isIdle === false) {
       this.#journal.pump();
       await nextTurn();
@@ -123,6 +124,11 @@ export class ShardLoop {
       else await this.#sleep();
     }
     await this.#journal?.close();
+  }
+
+  /** Lets go of the log after a failure, because this thread may carry on with another loop. */
+  abandon(): void {
+    this.#journal?.abandon();
   }
 
   #isDone(): boolean {

@@ -16,6 +16,11 @@ export interface ShardTask {
 export default async function runShard(task: ShardTask): Promise<void> {
   const checked = await loadService(task.memory.config.serviceUrl);
   const loop = new ShardLoop(task.memory, task.shard, task.runner, checked);
-  if (task.takesOver) await loop.takeOver();
-  await loop.run();
+  try {
+    if (task.takesOver) await loop.takeOver();
+    await loop.run();
+  } catch (error) {
+    loop.abandon();
+    throw error;
+  }
 }
