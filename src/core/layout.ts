@@ -22,7 +22,7 @@
  *     wheel entry, 8 bytes: previous + 1, next + 1 (0 = not linked); slots, buckets, work list
  *     index entry, 8 bytes: hash, slot + 1 (0 = empty)
  *     ended entry, 32 bytes: id (4), session (2), reason + 1, spare
- *     notes of a slot for its log, 8 bytes: see `SessionLog`; untouched without a log
+ *     notes of a slot for its log, 16 bytes: see `SessionLog`; untouched without a log
  *     payload of a slot: data region, then reply region
  */
 export const ROW_WORDS = 32;
@@ -31,7 +31,7 @@ export const ORDER_WORDS = 4;
 export const WHEEL_WORDS = 2;
 export const INDEX_WORDS = 2;
 export const ENDED_WORDS = 8;
-export const NOTES_WORDS = 2;
+export const NOTES_WORDS = 4;
 
 /** Buckets of the timer wheel, over its five levels. */
 export const WHEEL_BUCKETS = 64 + 64 + 32 + 4 + 1;

@@ -5,7 +5,7 @@
  *     word 0    tail, published by whoever appends
  *     word 32   head, published by the writer: what lies before it may be overwritten
  *     word 64   appending: tail, cached head, where the buffer's end was left unused;
- *               commits that were logged (f64)
+ *               commits that were logged (f64); the position after the last end of a session
  *     word 96   durable: what lies before it is as safe as the engine promises; state; segment
  *     word 128  the writer's notes, for one that takes over: see `src/journal`
  *     word 160  entries: [words, kind, payload …], 8-byte aligned
@@ -26,6 +26,7 @@ const enum Word {
   UNUSED_FROM = 66,
   HAS_UNUSED = 67,
   LOGGED_COMMITS = 68,
+  ENDED = 70,
   DURABLE = 96,
   STATE = 97,
   SEGMENT = 98,
@@ -115,15 +116,34 @@ export class LogBuffer {
     return this.words[Word.OWN_TAIL];
   }
 
-  /** Whether all before a position is durable. */
+  /** The position after the last entry that ended a session. */
+  get endPosition(): number {
+    return this.words[Word.ENDED];
+  }
+
+  set endPosition(position: number) {
+    this.words[Word.ENDED] = position;
+  }
+
+  /** The position up to which all is durable: for an answer that need not wait. */
+  get durablePosition(): number {
+    return Atomics.load(this.words, Word.DURABLE);
+  }
+
+  /**
+   * Whether all before a position is durable. One that is not lies between the durable position and
+   * the tail; any other is older than the positions' wrap-around, so long ago.
+   */
   isDurable(position: number): boolean {
-    return ((position - Atomics.load(this.words, Word.DURABLE)) | 0) <= 0;
+    const durable = Atomics.load(this.words, Word.DURABLE);
+    const ahead = (position - durable) | 0;
+    return ahead <= 0 || ahead > ((this.words[Word.OWN_TAIL] - durable) | 0);
   }
 
   /** Waits on this thread until the durable position moves, or the time is over. */
   waitDurable(position: number, timeoutMs: number): void {
     const durable = Atomics.load(this.words, Word.DURABLE);
-    if (((position - durable) | 0) <= 0) return;
+    if (this.isDurable(position)) return;
     Atomics.wait(this.words, Word.DURABLE, durable, timeoutMs);
   }
 

@@ -2,19 +2,21 @@
  * What of a table's steps is logged, and when. One instance per view of a table; without a log
  * there is none, and a step costs nothing more.
  *
- * Beside its row each slot has two words here: the oldest segment that its session still needs,
- * because its data or its reply were last written there; and when its activity was last logged.
+ * Beside its row each slot has notes here: the oldest segment that its session still needs, because
+ * its data or its reply were last written there; when its activity was last logged; and where its
+ * last entry ends, which is what an answer about it must wait for.
  */
 import type { Arena } from './arena.ts';
-import { Header, ROW_SHIFT, Row, RowFlag } from './layout.ts';
+import { Header, NOTES_WORDS, ROW_SHIFT, Row, RowFlag } from './layout.ts';
 import { TOUCH_LOG_MS_MAX, TOUCH_LOG_PARTS, TTL_NEVER } from './limits.ts';
 import { type LogBuffer, LogState } from './log-buffer.ts';
 import { appendCommits, appendEnd, appendState, EntryPart, entryWordsMax } from './log-entry.ts';
 
-/** The two words of a slot. */
+/** The words of a slot. */
 const enum Note {
   SEGMENT = 0,
   LOGGED_MS = 1,
+  POSITION = 2,
 }
 
 /** A message logs its commit and the end of a session; a successor may log what it cut short. */
@@ -78,7 +80,7 @@ export class SessionLog {
   noted(slot: number): void {
     const row = this.#rows + (slot << ROW_SHIFT);
     const words = this.#words;
-    const since = (this.#nowMs() - words[this.#notes + slot * 2 + Note.LOGGED_MS]) | 0;
+    const since = (this.#nowMs() - words[this.#notes + slot * NOTES_WORDS + Note.LOGGED_MS]) | 0;
     const isRated = (words[row + Row.FLAGS] & RowFlag.RATED) !== 0;
     if (!isRated && since >= 0 && since < touchLogMs(words[row + Row.TTL_MS] >>> 0)) {
       this.buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
@@ -92,6 +94,7 @@ export class SessionLog {
   ended(slot: number, reason: number): void {
     const row = this.#rows + (slot << ROW_SHIFT);
     appendEnd(this.buffer, this.#arena, row, this.#now, reason);
+    this.buffer.endPosition = this.buffer.position;
   }
 
   /** Logs the commit of a session that a dead runner had made and not logged yet. */
@@ -102,9 +105,12 @@ export class SessionLog {
 
   /** Logs a session again whole, if it needs a segment up to this one. True if it did. */
   rewrite(slot: number, segment: number): boolean {
-    const needed = this.#words[this.#notes + slot * 2 + Note.SEGMENT];
+    const needed = this.#words[this.#notes + slot * NOTES_WORDS + Note.SEGMENT];
     if (needed > segment) return false;
+    // Its state is as safe as before, so nothing waits for this.
+    const position = this.positionOf(slot);
     this.#whole(slot);
+    this.#words[this.#notes + slot * NOTES_WORDS + Note.POSITION] = position;
     return true;
   }
 
@@ -115,8 +121,9 @@ export class SessionLog {
 
   /** For recovery: where an entry of a session was found, and whether it was all of it. */
   found(slot: number, segment: number, isWhole: boolean): void {
-    if (isWhole) this.#words[this.#notes + slot * 2 + Note.SEGMENT] = segment;
-    this.#words[this.#notes + slot * 2 + Note.LOGGED_MS] = this.#nowMs();
+    if (isWhole) this.#words[this.#notes + slot * NOTES_WORDS + Note.SEGMENT] = segment;
+    this.#words[this.#notes + slot * NOTES_WORDS + Note.LOGGED_MS] = this.#nowMs();
+    this.#words[this.#notes + slot * NOTES_WORDS + Note.POSITION] = this.buffer.durablePosition;
   }
 
   #whole(slot: number): void {
@@ -127,11 +134,17 @@ export class SessionLog {
 
   /** All of the session is in the segment that is written now, or later. */
   #needs(slot: number): void {
-    this.#words[this.#notes + slot * 2 + Note.SEGMENT] = this.buffer.segment;
+    this.#words[this.#notes + slot * NOTES_WORDS + Note.SEGMENT] = this.buffer.segment;
+  }
+
+  /** What an answer that tells of a session's state must wait for. */
+  positionOf(slot: number): number {
+    return this.#words[this.#notes + slot * NOTES_WORDS + Note.POSITION];
   }
 
   #logged(slot: number): void {
-    this.#words[this.#notes + slot * 2 + Note.LOGGED_MS] = this.#nowMs();
+    this.#words[this.#notes + slot * NOTES_WORDS + Note.POSITION] = this.buffer.position;
+    this.#words[this.#notes + slot * NOTES_WORDS + Note.LOGGED_MS] = this.#nowMs();
     this.buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
   }
 

@@ -75,6 +75,7 @@ export class TwoPhase {
       const pin = table.arena.words[table.rowOf(slot) + Row.PIN];
       return { verdict: 'execute', ticket: { shard: index, slot, pin } };
     }
+    if (verdict === Verdict.REPLAY) shard.mustKeep(slot);
     if (verdict === Verdict.REPLAY) return { verdict: 'replay', reply: storedReply(shard, slot) };
     if (verdict === Verdict.JOINED) return { verdict: 'in_flight' };
     if (verdict === Verdict.EVICTION) {
@@ -94,6 +95,7 @@ export class TwoPhase {
       bytes.set(encoded, regions.stagedReply * 4);
       const asked = messageOf(table, slot, 1);
       table.commit(slot, number, encoded.byteLength, -1);
+      shard.mustKeep(slot);
       if (asked.token !== 0) shard.answerRoute(slot, asked);
       shard.reap(slot);
     });

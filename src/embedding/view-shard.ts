@@ -50,6 +50,8 @@ export class ViewShard implements Outbox {
   readonly #doorbell: Doorbell;
   /** The log that answers wait for; undefined when they do not. */
   readonly #awaited: LogBuffer | undefined;
+  /** Up to where it must be durable what was done or seen since `acquire`. */
+  #position = 0;
 
   constructor(
     memory: ShardMemory,
@@ -101,6 +103,7 @@ export class ViewShard implements Outbox {
     if (a.of === 0) return;
     this.hasAnswer = true;
     this.answer = a;
+    this.#position = a.position;
     if (a.bodyLength === 0) return;
     // The arena is somebody else's as soon as the shard is let go, so the body is taken along.
     copyWords(a.bodyWords, a.bodyWord, this.#body, 0, a.bodyLength);
@@ -132,8 +135,15 @@ export class ViewShard implements Outbox {
     this.#executor.answers.tellEnded(NO_FRONT_END, 0);
   }
 
+  /** What is done now must be durable before the shard counts as let go: the state of a slot. */
+  mustKeep(slot: number): void {
+    const { log } = this.table;
+    if (log !== undefined) this.#position = log.positionOf(slot);
+  }
+
   /** Takes the owner word, and waits for it if need be: a view is synchronous. */
   acquire(): void {
+    if (this.#awaited !== undefined) this.#position = this.#awaited.durablePosition;
     if (this.#tryAcquire()) return;
     const deadline = performance.now() + ACQUIRE_TIMEOUT_MS;
     for (let spins = 1; !this.#tryAcquire(); spins++) {
@@ -158,12 +168,11 @@ export class ViewShard implements Outbox {
    */
   release(waits = true): void {
     const { log } = this.table;
-    const position = log?.buffer.position ?? 0;
     const published = this.#outboxes.publish();
     release(this.table.arena.words);
     if (published) this.#outboxes.ring();
     if (log?.buffer.hasEntries() === true) this.#doorbell.ring();
-    if (waits && this.#awaited !== undefined) this.#wait(this.#awaited, position);
+    if (waits && this.#awaited !== undefined) this.#wait(this.#awaited, this.#position);
   }
 
   #wait(awaited: LogBuffer, position: number): void {
@@ -173,7 +182,7 @@ export class ViewShard implements Outbox {
     this.#outboxes.ringAll();
     const deadline = performance.now() + ACQUIRE_TIMEOUT_MS;
     while (!awaited.isDurable(position)) {
-      if (awaited.state === LogState.FAILED || performance.now() > deadline) {
+      if (awaited.state !== LogState.OK || performance.now() > deadline) {
         throw new SessileError(
           'storage_failed',
           'the log cannot be written now; whether this will be kept is not known',

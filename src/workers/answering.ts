@@ -58,6 +58,7 @@ export class Answering {
     a.bodyWords = grant;
     a.bodyWord = 0;
     a.bodyLength = Grant.WORDS * 4;
+    a.position = this.#positionOf(slot);
     if (!resumed && this.#checked.service.opened !== undefined) this.#hook(a, Reason.NO_SESSION);
     this.#outbox.emit(a);
   }
@@ -67,6 +68,7 @@ export class Answering {
     const a = this.#to(m, AnswerKind.RESULT);
     a.code = Status.OK;
     a.again = hasMore;
+    a.position = this.#endPosition;
     this.#outbox.emit(a);
   }
 
@@ -92,6 +94,7 @@ export class Answering {
     a.request = 0;
     a.code = ended.reason;
     a.bodyLength = 0;
+    a.position = this.#endPosition;
     if (this.#checked.service.ended !== undefined) this.#hook(a, ended.reason);
     if (ended.token === 0 || (ended.frontEnd === frontEnd && ended.token === token)) return;
     this.#outbox.emit(a);
@@ -108,6 +111,7 @@ export class Answering {
     a.sessionLow = m.sessionLow;
     a.sessionHigh = m.sessionHigh;
     a.code = reason;
+    a.position = this.#endPosition;
     this.#outbox.emit(a);
   }
 
@@ -122,6 +126,9 @@ export class Answering {
     const a = this.#to(m, AnswerKind.ERROR);
     a.code = code;
     if (code === ErrorCode.RATE_LIMITED) a.value = this.#table.retryAfterMs;
+    // Only that a session has ended could be undone by a crash.
+    const isEnd = code === ErrorCode.NO_SESSION || code === ErrorCode.EXPIRED;
+    if (isEnd) a.position = this.#endPosition;
     this.#outbox.emit(a);
   }
 
@@ -138,6 +145,7 @@ export class Answering {
     a.bodyBytes = arena.bytes;
     a.bodyWord = arena.replyAt(slot);
     a.bodyLength = arena.words[row + Row.REPLY_LENGTH];
+    a.position = this.#positionOf(slot);
     this.#outbox.emit(a);
   }
 
@@ -150,8 +158,8 @@ export class Answering {
     this.stored(m, slot, false);
   }
 
-  /** Answers a call, from the staged reply. */
-  staged(m: Message, status: number, length: number): void {
+  /** Answers a call on the session in a slot (−1: one that has ended), from the staged reply. */
+  staged(m: Message, slot: number, status: number, length: number): void {
     const { arena } = this.#table;
     const a = this.#to(m, AnswerKind.RESULT);
     a.code = status;
@@ -159,11 +167,26 @@ export class Answering {
     a.bodyBytes = arena.bytes;
     a.bodyWord = arena.regions.stagedReply;
     a.bodyLength = length;
+    a.position = this.#positionOf(slot);
     this.#outbox.emit(a);
   }
 
+  #positionOf(slot: number): number {
+    const { log } = this.#table;
+    if (log === undefined) return 0;
+    return slot < 0 ? log.buffer.position : log.positionOf(slot);
+  }
+
+  get #endPosition(): number {
+    const { log } = this.#table;
+    return log === undefined ? 0 : log.buffer.endPosition;
+  }
+
+  /** An answer that waits for nothing, unless its position is set. */
   #to(m: Message, kind: AnswerKind): Answer {
     const a = this.#answer;
+    const { log } = this.#table;
+    if (log !== undefined) a.position = log.buffer.durablePosition;
     a.kind = kind;
     a.of = m.kind;
     a.frontEnd = m.frontEnd;

@@ -175,7 +175,7 @@ export class Executor {
       this.answers.stored(m, slot, false);
     } else {
       this.table.commitCall(slot, status, reply.length, dataLength, touches, ttl);
-      this.answers.staged(m, context.sealedStatus, reply.length);
+      this.answers.staged(m, slot, context.sealedStatus, reply.length);
     }
   }
 
@@ -272,7 +272,7 @@ export class Executor {
     } else {
       table.abort(slot);
       table.commitCall(slot, status, length, dataLength, touches, context.newTtlMs);
-      this.answers.staged(m, status, length);
+      this.answers.staged(m, slot, status, length);
     }
     words[Header.OWED_SLOT] = 0;
     this.reap(slot);

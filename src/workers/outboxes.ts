@@ -29,7 +29,7 @@ export class Outboxes implements Outbox {
   readonly #outcome = new Answer();
 
   /**
-   * @param log the table's, if it has one: what is emitted waits for what was logged before
+   * @param log the table's, if it has one, which needs room too
    * @param own a front end whose answers do not go through its ring; −1 = none
    * @param awake a front end that need not be woken, because it is the one that runs; −1 = none
    */
@@ -60,7 +60,6 @@ export class Outboxes implements Outbox {
 
   emit(answer: Answer): void {
     if (answer.frontEnd >= this.#rings.length) return;
-    if (this.log !== undefined) answer.position = this.log.buffer.position;
     const pushed = pushAnswer(this.#rings[answer.frontEnd], answer);
     assert(pushed, 'room for an answer was made sure of before its message ran');
   }
@@ -74,6 +73,7 @@ export class Outboxes implements Outbox {
     a.token = 0;
     a.request = m.request;
     a.code = outcome;
+    if (this.log !== undefined) a.position = this.log.buffer.durablePosition;
     this.emit(a);
   }
 

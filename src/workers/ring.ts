@@ -114,7 +114,8 @@ export class Ring {
   /** Consumer: the first word of the next record, or −1. Passes over padding. */
   peek(): number {
     const words = this.words;
-    for (let turns = 0; turns < 2; turns++) {
+    // Each turn passes over a record, so there are never more than fit the ring.
+    for (let turns = 0; turns < this.capacity; turns++) {
       const head = words[Word.CONSUMER_HEAD];
       if (head === words[Word.CONSUMER_TAIL]) {
         words[Word.CONSUMER_TAIL] = Atomics.load(words, Word.TAIL);
@@ -127,8 +128,28 @@ export class Ring {
     assert(false, 'padding is followed by a record');
   }
 
+  /** Consumer: the first word of the record behind one that was not taken yet, or −1. */
+  peekAfter(at: number): number {
+    const words = this.words;
+    const head = words[Word.CONSUMER_HEAD];
+    let index = at - DATA;
+    for (let turns = 0; turns < this.capacity; turns++) {
+      const past = (index - (head & this.#mask) + this.capacity) & this.#mask;
+      const next = (head + past + words[DATA + index]) | 0;
+      if (next === words[Word.CONSUMER_TAIL]) return -1;
+      index = next & this.#mask;
+      if (words[DATA + index + 1] !== PADDING) return DATA + index;
+    }
+    assert(false, 'a ring has fewer records than words');
+  }
+
   /** Consumer: the record at `at` is taken; its memory stays until `release`. */
   take(at: number): void {
+    if (at !== DATA + (this.words[Word.CONSUMER_HEAD] & this.#mask)) {
+      // Taken before its turn: what is left of it is passed over.
+      this.words[at + 1] = PADDING;
+      return;
+    }
     this.words[Word.CONSUMER_HEAD] = (this.words[Word.CONSUMER_HEAD] + this.words[at]) | 0;
   }
 

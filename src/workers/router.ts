@@ -339,7 +339,7 @@ export class Router implements Dispatcher {
     this.clock.read();
     this.#executions.expire(this.clock.cell[0]);
     if (this.#inBatch) return;
-    if (this.#journal?.isIdle === false) return this.#writeScheduled();
+    if (this.#journal !== undefined) return this.#writeScheduled();
     this.begin(0);
     this.end();
     this.#options.onProgress();

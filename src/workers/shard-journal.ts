@@ -57,9 +57,9 @@ export class ShardJournal {
     return this.#buffer.state === LogState.OK && !this.#writer.isBusy && this.#buffer.hasEntries();
   }
 
-  /** Whether all that was published is written. */
+  /** Whether all that was published is written, as far as it can be now. */
   get isIdle(): boolean {
-    return this.#buffer.state === LogState.FAILED || this.#writer.isIdle;
+    return this.#buffer.state !== LogState.OK || this.#writer.isIdle;
   }
 
   pump(): void {

@@ -88,22 +88,31 @@ export class ShardPort implements Outbox {
 
   /** An answer of a message that ran on this thread. */
   emit(answer: Answer): void {
-    if (answer.frontEnd === this.frontEnd && this.#isDurable()) this.deliver(answer);
+    if (answer.frontEnd === this.frontEnd && this.#mayDeliver(answer)) this.deliver(answer);
     else this.#outboxes.emit(answer);
   }
 
   /** Whether an answer to this front end may be given at once, with none before it in the ring. */
-  #isDurable(): boolean {
+  #mayDeliver(answer: Answer): boolean {
     const awaited = this.#awaited;
     if (awaited === undefined) return true;
-    return awaited.isDurable(awaited.position) && this.answers.isUnused();
+    return awaited.isDurable(answer.position) && this.answers.isUnused();
   }
 
-  /** The next answer in the ring that may be given now, or −1. */
+  /**
+   * The next answer in the ring that may be given now, or −1. While the disk is full an answer may
+   * pass others that wait for it: reads go on.
+   */
   nextAnswer(): number {
-    const at = this.answers.peek();
-    if (at < 0 || this.#awaited === undefined) return at;
-    return this.#awaited.isDurable(answerPosition(this.answers, at)) ? at : -1;
+    const { answers } = this;
+    const awaited = this.#awaited;
+    let at = answers.peek();
+    if (awaited === undefined) return at;
+    while (at >= 0 && !awaited.isDurable(answerPosition(answers, at))) {
+      if (awaited.state === LogState.OK) return -1;
+      at = answers.peekAfter(at);
+    }
+    return at;
   }
 
   hasRoom(owed: number): boolean {
@@ -153,8 +162,9 @@ export class ShardPort implements Outbox {
    */
   isIdle(): boolean {
     const { words } = this.table.arena;
-    // What waits for a log that has failed is never answered.
-    if (this.table.log?.buffer.state === LogState.FAILED) return true;
+    // What waits for a log that cannot be written is not answered by this process.
+    const { log } = this.table;
+    if (log !== undefined && !log.isWritable) return true;
     if (!this.messages.isIdle() || this.pinned > 0) return false;
     return ownerOf(words) === 0 && this.answers.isDrained();
   }

@@ -58,9 +58,10 @@ function answerOwed(executor: Executor): void {
     m.kind = Kind.CALL;
     m.request = words[row + Row.EXECUTING_LOW];
     if (committed) {
-      executor.answers.staged(m, words[Header.INTENT_STATUS], words[Header.INTENT_REPLY_LENGTH]);
+      const length = words[Header.INTENT_REPLY_LENGTH];
+      executor.answers.staged(m, slot, words[Header.INTENT_STATUS], length);
     } else if (!executor.table.isExecuting(slot)) {
-      executor.answers.staged(m, Status.FAILED, stageFailure(executor));
+      executor.answers.staged(m, slot, Status.FAILED, stageFailure(executor));
     }
   } else if (committed) {
     executor.answers.storedToAsker(m, slot);
@@ -98,7 +99,7 @@ function commitAsFailed(executor: Executor, abandoned: AbandonedRequest): void {
   m.request = call;
   m.frontEnd = frontEnd;
   m.token = token;
-  executor.answers.staged(m, Status.FAILED, length);
+  executor.answers.staged(m, slot, Status.FAILED, length);
   executor.table.abort(slot);
   executor.reap(slot);
 }
@@ -134,10 +135,13 @@ function finishInterrupted(
  * may have begun, so it has failed, and does not run again.
  */
 function finishCall(executor: Executor, ring: Ring, m: Message): void {
-  const { words } = executor.table.arena;
+  const { index, arena } = executor.table;
+  const { words } = arena;
+  const slot = index.find(m.hash, m.id0, m.id1, m.id2, m.id3);
   if (executor.commits === ring.interruptedCommits()) {
-    executor.answers.staged(m, Status.FAILED, stageFailure(executor));
+    executor.answers.staged(m, slot, Status.FAILED, stageFailure(executor));
   } else {
-    executor.answers.staged(m, words[Header.INTENT_STATUS], words[Header.INTENT_REPLY_LENGTH]);
+    const length = words[Header.INTENT_REPLY_LENGTH];
+    executor.answers.staged(m, slot, words[Header.INTENT_STATUS], length);
   }
 }

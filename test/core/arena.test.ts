@@ -73,7 +73,7 @@ test('regions follow each other without overlap, and 64-bit fields are aligned',
         regions.wheel + (slots + 165 + 1) * 2,
         regions.index + (arena.indexMask + 1) * 2,
         regions.ended + (arena.endedMask + 1) * 8,
-        regions.notes + slots * 2,
+        regions.notes + slots * 4,
         regions.stagedReply + Math.ceil(bytes / 8) * 2,
         regions.stagedData + Math.ceil(bytes / 8) * 2,
       ];
