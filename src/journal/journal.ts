@@ -3,9 +3,9 @@
  * shard a log to append to.
  *
  * The manifest's generation is the set of segments that counts. Where shards are as many as before
- * the logs go on in new segments. Otherwise, or when the most recent sessions must do because
- * fewer are allowed, the survivors are written anew under the next generation, which the manifest
- * then names in one step.
+ * the logs go on in new segments. Otherwise, or when fewer sessions are allowed, which the most
+ * recent ones then are, the survivors are written anew under the next generation, which the
+ * manifest names in one step.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { join } from 'node:path';
@@ -110,16 +110,20 @@ export class Journal {
     onProgress: (part: number) => void,
   ): Recovered {
     removeLeftovers(this.#disk, this.#config.folder, this.#manifest.generation);
-    const reshards = this.#manifest.shards !== this.#config.shards;
-    const chosen = this.#chooseSurvivors(tables[0], clocks, onProgress);
-    const replay = new LogReplay(tables, false, chosen.survivors);
+    const { shards, sessionsMax } = this.#config;
+    const reshards = this.#manifest.shards !== shards;
+    const isReshaped = reshards || sessionsMax < this.#manifest.sessionsMax;
+    const chosen = isReshaped ? this.#chooseSurvivors(tables[0], clocks, onProgress) : undefined;
+    const replay = new LogReplay(tables, false, chosen?.survivors);
     const read = this.#replay(replay, clocks, onProgress);
     if (replay.overflow > 0) throw new CorruptLogError('the segments hold too many sessions');
-    const disconnected = replay.dropConnectionScoped();
+    const disconnected = (chosen?.disconnected ?? 0) + replay.dropConnectionScoped();
+    // The register that evicted a session may be on disk in its shard's log, and the end of that
+    // session, in another's, not yet: it has been told nobody, and is decided here again.
+    const evicted = (chosen?.evicted ?? 0) + replay.keepNewest(sessionsMax);
     const commits = Math.max(commitsBefore, replay.commits);
     const sessions = replay.finish(commits, reshards);
-    const isRewritten = reshards || chosen.evicted > 0;
-    if (isRewritten) this.#rewrite(tables, clocks);
+    if (isReshaped || evicted > 0) this.#rewrite(tables, clocks);
     else this.#goOn(tables, read.tails);
     const used = tables.map(({ arena }) => arena.floats[Header.COMMITS / 2]);
     return {
@@ -128,7 +132,7 @@ export class Journal {
       bytes: read.bytes,
       segments: read.segments,
       disconnected,
-      evicted: chosen.evicted,
+      evicted,
       tornBytes: read.tornBytes,
       commits: Math.max(...used),
     };
@@ -142,16 +146,17 @@ export class Journal {
   }
 
   /**
-   * When fewer sessions are allowed than the segments may tell of: who is left, as rows only,
-   * because tables for the old number may not fit beside the new ones.
+   * Who is left at the end of the segments, when the new tables have another shape than those
+   * which the segments tell of. A log that is read after another begins with sessions that were
+   * gone when that one ended, so on the way there may be more of them than there ever were at a
+   * time. As rows only, because whole tables of the old shape may not fit beside the new ones.
    */
   #chooseSurvivors(
     like: SessionTable,
     clocks: Clocks,
     onProgress: (part: number) => void,
-  ): { survivors: SessionTable[] | undefined; evicted: number } {
+  ): { survivors: SessionTable[]; disconnected: number; evicted: number } {
     const { sessionsMax, shards } = this.#manifest;
-    if (sessionsMax <= this.#config.sessionsMax) return { survivors: undefined, evicted: 0 };
     const { seedA, seedB } = like.arena;
     const slots = shardSlots(sessionsMax, shards);
     const tables = Array.from({ length: shards }, (_, shard) => {
@@ -163,9 +168,9 @@ export class Journal {
     });
     const replay = new LogReplay(tables, true);
     this.#replay(replay, clocks, onProgress);
-    replay.dropConnectionScoped();
+    const disconnected = replay.dropConnectionScoped();
     const evicted = replay.keepNewest(this.#config.sessionsMax);
-    return { survivors: evicted > 0 ? tables : undefined, evicted };
+    return { survivors: tables, disconnected, evicted };
   }
 
   #replay(
