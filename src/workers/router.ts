@@ -144,13 +144,15 @@ export class Router implements Dispatcher {
 
   /** All that one turn logged becomes one batch. */
   #scheduleLog(): void {
-    if (this.#logIsScheduled) return;
+    if (this.#logIsScheduled || this.#stopped) return;
     this.#logIsScheduled = true;
     setImmediate(this.#writeScheduled);
   }
 
   readonly #writeScheduled = (): void => {
     this.#logIsScheduled = false;
+    // What was scheduled before the stop has been written by it, and the files are closed.
+    if (this.#stopped) return;
     if (this.#journal === undefined) {
       for (let i = 0; i < this.ports.length; i++) this.ports[i].writeLog();
       return;
@@ -340,6 +342,8 @@ export class Router implements Dispatcher {
     if (this.#inBatch) return;
     this.begin(0);
     this.end();
+    // A disk that was full may have room again.
+    if (this.#journal?.isIdle === false) this.#scheduleLog();
     this.#options.onProgress();
   }
 

@@ -118,7 +118,7 @@ export class ShardPort implements Outbox {
 
   /**
    * Lets go of the shard and publishes what was pushed, ringing whoever sleeps. True if entries
-   * were logged since `writeLog`.
+   * wait to be written, and can be now: while the disk is full they are tried again by the clock.
    */
   finish(): boolean {
     if (this.held) {
@@ -129,7 +129,8 @@ export class ShardPort implements Outbox {
     }
     this.#hasPushed = false;
     if (this.messages.publish()) this.#doorbell.ring();
-    return this.table.log?.buffer.hasEntries() === true;
+    const { log } = this.table;
+    return log?.buffer.hasEntries() === true && log.isWritable;
   }
 
   /** Has the worker write what was logged. */
