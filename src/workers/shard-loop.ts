@@ -83,8 +83,7 @@ export class ShardLoop {
   readonly #logged = (): void => {
     this.#outboxes.ringAll();
     this.#journal?.pump();
-    const isStopping = Atomics.load(this.#stopping, 0) === 1;
-    if (isStopping || this.#journal?.wantsCleaning() === true) this.#doorbell.wake();
+    if (this.#isStopping() || this.#wantsCleaning()) this.#doorbell.wake();
   };
 
   // cold: once
@@ -118,11 +117,20 @@ export class ShardLoop {
       this.#journal?.pump();
       if (this.#failure !== undefined) throw this.#failure;
       if (polled !== Polled.IDLE) busyUntil = performance.now() + IDLE_POLL_MS;
-      else if (Atomics.load(this.#stopping, 0) === 1 && this.#isDone()) break;
+      else if (this.#isStopping() && this.#isDone()) break;
       if (polled !== Polled.IDLE || performance.now() < busyUntil) await nextTurn();
       else await this.#sleep();
     }
     await this.#journal?.close();
+  }
+
+  #isStopping(): boolean {
+    return Atomics.load(this.#stopping, 0) === 1;
+  }
+
+  /** A stop does not wait for the log to be short: the next start goes on with that. */
+  #wantsCleaning(): boolean {
+    return this.#journal?.wantsCleaning() === true && !this.#isStopping();
   }
 
   #isDone(): boolean {
@@ -136,7 +144,7 @@ export class ShardLoop {
   }
 
   #hasWork(): boolean {
-    if (this.#executions.hasSettled || this.#journal?.wantsCleaning() === true) return true;
+    if (this.#executions.hasSettled || this.#wantsCleaning()) return true;
     for (let i = 0; i < this.#rings.length; i++) if (!this.#rings[i].isDrained()) return true;
     return false;
   }
@@ -157,7 +165,7 @@ export class ShardLoop {
       ran += 1;
     }
     for (let i = 0; i < this.#rings.length; i++) ran += this.#drain(this.#rings[i]);
-    if (this.#journal?.wantsCleaning() === true) {
+    if (this.#journal !== undefined && this.#wantsCleaning()) {
       this.#journal.clean();
       ran += 1;
     }
