@@ -191,7 +191,7 @@ export class LogReplay {
   keepNewest(count: number): number {
     const ages: { table: SessionTable; slot: number; time: number; commit: number }[] = [];
     for (const table of this.tables) {
-      for (const slot of liveByCommit(table)) {
+      for (const slot of liveByCommit(table, false)) {
         const commit = table.arena.floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
         ages.push({ table, slot, time: table.order.timeOf(slot), commit });
       }
@@ -220,7 +220,7 @@ export class LogReplay {
 function settle(table: SessionTable, commitsBefore: number, renumbers: boolean): number {
   const { words, floats, regions } = table.arena;
   const now = table.now[0];
-  const live = liveByCommit(table);
+  const live = liveByCommit(table, renumbers);
   let commit = commitsBefore;
   for (const slot of live) {
     const row = table.rowOf(slot);
@@ -251,9 +251,13 @@ function settle(table: SessionTable, commitsBefore: number, renumbers: boolean):
   return live.length;
 }
 
-/** Slots of live sessions, the one that committed longest ago first. */
-function liveByCommit(table: SessionTable): Uint32Array {
-  const { words, floats } = table.arena;
+/**
+ * Slots of live sessions, the one that committed longest ago first. In a log of their own the
+ * numbers of the commits say so, and times that tell another story are corrected: the wall clock
+ * was set in between.
+ */
+function liveByCommit(table: SessionTable, isOfSeveralLogs: boolean): Uint32Array {
+  const { words, floats, regions } = table.arena;
   const highWater = words[Header.HIGH_WATER];
   const live = new Uint32Array(highWater);
   let count = 0;
@@ -261,9 +265,19 @@ function liveByCommit(table: SessionTable): Uint32Array {
     if ((words[table.rowOf(slot) + Row.FLAGS] & RowFlag.LIVE) !== 0) live[count++] = slot;
   }
   const commitOf = (slot: number): number => floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
-  return live
-    .subarray(0, count)
-    .sort((a, b) => table.order.timeOf(a) - table.order.timeOf(b) || commitOf(a) - commitOf(b));
+  const slots = live.subarray(0, count);
+  if (isOfSeveralLogs) {
+    return slots.sort(
+      (a, b) => table.order.timeOf(a) - table.order.timeOf(b) || commitOf(a) - commitOf(b),
+    );
+  }
+  slots.sort((a, b) => commitOf(a) - commitOf(b));
+  let latest = Number.NEGATIVE_INFINITY;
+  for (const slot of slots) {
+    latest = Math.max(latest, table.order.timeOf(slot));
+    floats[(regions.order + slot * ORDER_WORDS) / 2 + 1] = latest;
+  }
+  return slots;
 }
 
 function drop(table: SessionTable, slot: number): void {

@@ -106,7 +106,7 @@ export class Router implements Dispatcher {
       failed: (error: Error) => this.#options.onStorageFailure?.(error),
     };
     const { table } = this.ports[0];
-    this.#journal = new ShardJournal(nodeDisk, opened.config, table, opened.intervalMs, hooks);
+    this.#journal = new ShardJournal(nodeDisk, opened.config, table, opened, hooks);
   }
 
   /** Opens an address for answers; 0 when all are in use. */

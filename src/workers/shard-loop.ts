@@ -72,7 +72,7 @@ export class ShardLoop {
     this.#executor = new Executor(table, checked, this.#outboxes, this.#executions);
     const journal = journalConfigOf(memory, shard, false);
     if (journal === undefined) return;
-    this.#journal = new ShardJournal(nodeDisk, journal.config, table, journal.intervalMs, {
+    this.#journal = new ShardJournal(nodeDisk, journal.config, table, journal, {
       progressed: this.#logged,
       failed: this.#logFailed,
     });
