@@ -75,6 +75,13 @@ export function serveCommand(): Command {
       ),
     )
     .addOption(durabilityOption())
+    .addOption(
+      numeric(
+        '--segment-bytes-max <bytes>',
+        'with --data-dir, a file of the log',
+        DEFAULTS.segmentBytesMax,
+      ),
+    )
     .addHelpText('after', presetsText())
     .action(run);
 }

@@ -60,7 +60,7 @@ export function startJournaled(
   onProgress: (part: number) => void,
 ): StartedMemory {
   const started = performance.now();
-  const { folder, syncs, intervalMs, segmentBytesMax } = options;
+  const { folder, syncs, segmentBytesMax } = options;
   nodeDisk.makeFolder(folder);
   const unlock = lockFolder(folder);
   try {
@@ -68,11 +68,12 @@ export function startJournaled(
     const { sessionsMax, commitsBefore } = sharding;
     const config = { folder, shards, sessionsMax, segmentBytesMax, syncs };
     const journal = new Journal(nodeDisk, config);
-    const settings = { folder, syncs, intervalMs, segmentBytesMax, engine: '', generation: 0 };
+    const settings = { ...options, engine: '', generation: 0, wallOffsetMs: 0 };
     const wanted = { ...sharding, ...journal.seeds, journal: settings };
     const memory = createShardMemory(wanted, frontEnds, mayPromise);
     const { tables, clock } = startTables(memory);
     const clocks = { engineMs: clock.cell[0], wallMs: Date.now() };
+    const wallOffsetMs = clocks.wallMs - clocks.engineMs;
     const recovered = journal.recover(tables, clocks, commitsBefore, onProgress);
     const { engine, generation } = journal.logConfig(0, false);
     return {
@@ -81,7 +82,7 @@ export function startJournaled(
         config: {
           ...memory.config,
           commitsBefore: recovered.commits,
-          journal: { ...settings, engine, generation },
+          journal: { ...settings, engine, generation, wallOffsetMs },
         },
       },
       recovery: { ...recovered, folder, durationMs: performance.now() - started },

@@ -1,6 +1,7 @@
 /**
- * Keeps the log of a shard short: while its segments hold more than twice the live state, the
- * sessions that still need the oldest one are logged again, and it is removed.
+ * Keeps the log of a shard short: while the segments before the one that is being written hold
+ * more than twice the live state, the sessions that still need the oldest one are logged again,
+ * and it is removed.
  *
  * After the log cleaning of Rosenblum and Ousterhout, "The Design and Implementation of a
  * Log-Structured File System" (1992), the oldest segment first, so that an end of a session is
@@ -62,7 +63,10 @@ export class Cleaner {
     if (this.#phase === Phase.REMOVING) return false;
     if (this.#log.segments < 2) return false;
     const live = this.#table.arena.words[Header.LIVE];
-    return this.#log.bytes > LIVE_TIMES * live * this.#meanBytes;
+    // Without the segment that is being written: a batch may be longer than a segment should be,
+    // and then two full of live state would be cleaned for ever, each into the next.
+    const behind = this.#log.bytes - this.#log.tail.offset;
+    return behind > LIVE_TIMES * live * this.#meanBytes;
   }
 
   /** One slice. Only by the holder of the owner word. */

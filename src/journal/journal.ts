@@ -3,9 +3,9 @@
  * shard a log to append to.
  *
  * The manifest's generation is the set of segments that counts. Where shards are as many as before
- * the logs go on in new segments. Otherwise, or when the most recent sessions must do because
- * fewer are allowed, the survivors are written anew under the next generation, which the manifest
- * then names in one step.
+ * the logs go on in new segments. Otherwise, or when fewer sessions are allowed, which the most
+ * recent ones then are, the survivors are written anew under the next generation, which the
+ * manifest names in one step.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { join } from 'node:path';

@@ -106,7 +106,7 @@ export class Router implements Dispatcher {
       failed: (error: Error) => this.#options.onStorageFailure?.(error),
     };
     const { table } = this.ports[0];
-    this.#journal = new ShardJournal(nodeDisk, opened.config, table, opened.intervalMs, hooks);
+    this.#journal = new ShardJournal(nodeDisk, opened.config, table, opened, hooks);
   }
 
   /** Opens an address for answers; 0 when all are in use. */
@@ -145,13 +145,15 @@ export class Router implements Dispatcher {
 
   /** All that one turn logged becomes one batch. */
   #scheduleLog(): void {
-    if (this.#logIsScheduled) return;
+    if (this.#logIsScheduled || this.#stopped) return;
     this.#logIsScheduled = true;
     setImmediate(this.#writeScheduled);
   }
 
   readonly #writeScheduled = (): void => {
     this.#logIsScheduled = false;
+    // What was scheduled before the stop has been written by it, and the files are closed.
+    if (this.#stopped) return;
     if (this.#journal === undefined) {
       for (let i = 0; i < this.ports.length; i++) this.ports[i].writeLog();
       return;
@@ -342,6 +344,8 @@ export class Router implements Dispatcher {
     if (this.#journal !== undefined) return this.#writeScheduled();
     this.begin(0);
     this.end();
+    // A disk that was full may have room again.
+    if (this.#journal?.isIdle === false) this.#scheduleLog();
     this.#options.onProgress();
   }
 

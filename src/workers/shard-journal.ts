@@ -13,6 +13,9 @@ import { notedTail } from '../journal/log-notes.ts';
 import { LogWriter } from '../journal/log-writer.ts';
 import { Clock } from './clock.ts';
 
+/** The wall clock has been set, or has been drifting, when it is so far from where it should be. */
+const WALL_CLOCK_SET_MS = 50;
+
 export interface ShardJournalHooks {
   /** Answers may go, or messages may be taken again. */
   progressed(): void;
@@ -26,21 +29,24 @@ export class ShardJournal {
   readonly #cleaner: Cleaner;
   readonly #syncs: boolean;
   readonly #clock = new Clock();
+  #knownWallOffsetMs: number;
   #timer: NodeJS.Timeout | undefined;
 
   /**
    * @param table a table with a log, whose buffer holds the place where the log goes on
+   * @param wallOffsetMs what made times of the engine's clock times of day when it started
    * @param intervalMs how often to sync what batches do not wait for; 0 = never
    */
   constructor(
     disk: Disk,
     config: FileLogConfig,
     table: SessionTable,
-    intervalMs: number,
+    { intervalMs, wallOffsetMs }: { intervalMs: number; wallOffsetMs: number },
     hooks: ShardJournalHooks,
   ) {
     const { buffer } = table.log!;
     this.#buffer = buffer;
+    this.#knownWallOffsetMs = wallOffsetMs;
     this.#syncs = config.syncs;
     this.#log = new FileLog(disk, config, notedTail(buffer));
     this.#writer = new LogWriter(buffer, this.#log, {
@@ -96,9 +102,17 @@ export class ShardJournal {
     this.#log.close();
   }
 
+  /**
+   * The same for all batches of all shards until the wall clock is set: `Date.now()` counts whole
+   * milliseconds, and what differs by parts of one would change the order of commits at recovery.
+   */
   #wallOffsetMs(): number {
     this.#clock.read();
-    return Date.now() - this.#clock.cell[0];
+    const offset = Date.now() - this.#clock.cell[0];
+    if (Math.abs(offset - this.#knownWallOffsetMs) > WALL_CLOCK_SET_MS) {
+      this.#knownWallOffsetMs = offset;
+    }
+    return this.#knownWallOffsetMs;
   }
 
   #sync(): void {

@@ -72,7 +72,7 @@ export class ShardLoop {
     this.#executor = new Executor(table, checked, this.#outboxes, this.#executions);
     const journal = journalConfigOf(memory, shard, false);
     if (journal === undefined) return;
-    this.#journal = new ShardJournal(nodeDisk, journal.config, table, journal.intervalMs, {
+    this.#journal = new ShardJournal(nodeDisk, journal.config, table, journal, {
       progressed: this.#logged,
       failed: this.#logFailed,
     });
@@ -83,8 +83,7 @@ export class ShardLoop {
   readonly #logged = (): void => {
     this.#outboxes.ringAll();
     this.#journal?.pump();
-    const isStopping = Atomics.load(this.#stopping, 0) === 1;
-    if (isStopping || this.#journal?.wantsCleaning() === true) this.#doorbell.wake();
+    if (this.#isStopping() || this.#wantsCleaning()) this.#doorbell.wake();
   };
 
   // cold: once
@@ -119,7 +118,7 @@ export class ShardLoop {
       this.#journal?.pump();
       if (this.#failure !== undefined) throw this.#failure;
       if (polled !== Polled.IDLE) busyUntil = performance.now() + IDLE_POLL_MS;
-      else if (Atomics.load(this.#stopping, 0) === 1 && this.#isDone()) break;
+      else if (this.#isStopping() && this.#isDone()) break;
       if (polled !== Polled.IDLE || performance.now() < busyUntil) await nextTurn();
       else await this.#sleep();
     }
@@ -129,6 +128,15 @@ export class ShardLoop {
   /** Lets go of the log after a failure, because this thread may carry on with another loop. */
   abandon(): void {
     this.#journal?.abandon();
+  }
+
+  #isStopping(): boolean {
+    return Atomics.load(this.#stopping, 0) === 1;
+  }
+
+  /** A stop does not wait for the log to be short: the next start goes on with that. */
+  #wantsCleaning(): boolean {
+    return this.#journal?.wantsCleaning() === true && !this.#isStopping();
   }
 
   #isDone(): boolean {
@@ -142,7 +150,7 @@ export class ShardLoop {
   }
 
   #hasWork(): boolean {
-    if (this.#executions.hasSettled || this.#journal?.wantsCleaning() === true) return true;
+    if (this.#executions.hasSettled || this.#wantsCleaning()) return true;
     for (let i = 0; i < this.#rings.length; i++) if (!this.#rings[i].isDrained()) return true;
     return false;
   }
@@ -163,7 +171,7 @@ export class ShardLoop {
       ran += 1;
     }
     for (let i = 0; i < this.#rings.length; i++) ran += this.#drain(this.#rings[i]);
-    if (this.#journal?.wantsCleaning() === true) {
+    if (this.#journal !== undefined && this.#wantsCleaning()) {
       this.#journal.clean();
       ran += 1;
     }

@@ -54,6 +54,8 @@ export interface JournalSettings {
   readonly syncs: boolean;
   /** How often to sync otherwise; 0 = when the system likes. */
   readonly intervalMs: number;
+  /** What made times of the engine's clock times since the Unix epoch when it started. */
+  readonly wallOffsetMs: number;
 }
 
 export interface Lane {
@@ -127,12 +129,12 @@ export function journalConfigOf(
   memory: ShardMemory,
   shard: number,
   blocks: boolean,
-): { config: FileLogConfig; intervalMs: number } | undefined {
+): { config: FileLogConfig; intervalMs: number; wallOffsetMs: number } | undefined {
   const { journal } = memory.config;
   if (journal === undefined) return undefined;
-  const { intervalMs, ...settings } = journal;
+  const { intervalMs, wallOffsetMs, ...settings } = journal;
   const shards = tableCount(memory.config);
-  return { config: { ...settings, shard, shards, blocks }, intervalMs };
+  return { config: { ...settings, shard, shards, blocks }, intervalMs, wallOffsetMs };
 }
 
 function logWords({ dataBytesMax, replyBytesMax }: ShardingConfig): number {

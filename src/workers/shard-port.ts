@@ -127,7 +127,7 @@ export class ShardPort implements Outbox {
 
   /**
    * Lets go of the shard and publishes what was pushed, ringing whoever sleeps. True if entries
-   * were logged since `writeLog`.
+   * wait to be written, and can be now: while the disk is full they are tried again by the clock.
    */
   finish(): boolean {
     if (this.held) {
@@ -138,7 +138,8 @@ export class ShardPort implements Outbox {
     }
     this.#hasPushed = false;
     if (this.messages.publish()) this.#doorbell.ring();
-    return this.table.log?.buffer.hasEntries() === true;
+    const { log } = this.table;
+    return log?.buffer.hasEntries() === true && log.isWritable;
   }
 
   /** Has the worker write what was logged. */

@@ -19,8 +19,12 @@ export class Command {
   readonly ended: Promise<Ended>;
   readonly #firstLine: Promise<string>;
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+  /** @param before what a shell does in the process before it becomes the command */
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, before = '') {
+    const command = [process.execPath, MAIN, ...args];
+    const [file, ...rest] =
+      before === '' ? command : ['bash', '-c', `${before}; exec "$@"`, 'bash', ...command];
+    const child = spawn(file, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, ...env },
     });
