@@ -5,12 +5,13 @@
  * Only for tables that nobody uses yet. Allocates, as recovery may.
  */
 import type { Arena } from './arena.ts';
+import { Reason } from './codes.ts';
 import { copyWords } from './copy.ts';
 import { CorruptLogError, InvalidOptionError } from './errors.ts';
 import { shardOf } from './hash.ts';
 import { evenWords, Header, ORDER_WORDS, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
-import { EndEntry, Entry, EntryKind, EntryPart } from './log-entry.ts';
+import { END_ID_WORDS, EndEntry, Entry, EntryKind, EntryPart } from './log-entry.ts';
 import { touchLogMs } from './session-log.ts';
 import type { SessionTable } from './session-table.ts';
 
@@ -32,17 +33,22 @@ export class LogReplay {
   entries = 0;
   /** Sessions that found no slot: the tables are too small for the log. */
   overflow = 0;
+  /** By table: ids and numbers of sessions taken out, whose ends are yet to be logged. */
+  readonly takenOut: { ids: number[]; reasons: Reason[] }[];
 
   /**
    * @param tables where sessions go, by the hash of their id
    * @param rowsOnly leaves data and replies out, for tables that have no room for them
-   * @param survivors applies only entries of sessions that live in these tables
+   * @param survivors applies only entries of sessions that live in these tables, which have
+   *     been put in order
    */
   constructor(
     readonly tables: readonly SessionTable[],
     readonly rowsOnly: boolean,
     readonly survivors?: readonly SessionTable[],
-  ) {}
+  ) {
+    this.takenOut = tables.map(() => ({ ids: [], reasons: [] }));
+  }
 
   /**
    * Applies the entry at a word; returns its words. Throws `CorruptLogError` when it is none, and
@@ -83,7 +89,8 @@ export class LogReplay {
     const from = at + Entry.ROW;
     const commit = floats[(from + Row.COMMIT) >> 1];
     if (commit > this.commits) this.commits = commit;
-    if (this.survivors !== undefined && !isLive(this.survivors, words, from)) return;
+    const survivor = this.survivors === undefined ? -1 : survivorAt(this.survivors, words, from);
+    if (this.survivors !== undefined && survivor < 0) return;
     const table = tableOf(this.tables, words, from);
     const slot = this.#slotFor(table, words, from);
     if (slot < 0) return;
@@ -102,11 +109,23 @@ export class LogReplay {
     arena.floats[(row + Row.CREATED) >> 1] += shiftMs;
     const time = (arena.regions.order + slot * ORDER_WORDS) / 2 + 1;
     arena.floats[time] = floats[(at + Entry.TIME) >> 1] + shiftMs;
+    if (survivor >= 0) this.#keepTimes(table, slot, survivor);
     if (!this.rowsOnly) table.log?.found(slot, segment, isWhole(words, at));
   }
 
+  /** Takes the times of a survivor, which were put in order with those of its log. */
+  #keepTimes(table: SessionTable, slot: number, survivor: number): void {
+    const { floats, regions } = table.arena;
+    const row = table.rowOf(slot);
+    const from = tableOf(this.survivors!, table.arena.words, row);
+    floats[(regions.order + slot * ORDER_WORDS) / 2 + 1] = from.order.timeOf(survivor);
+    const created = from.arena.floats[(from.rowOf(survivor) + Row.CREATED) >> 1];
+    floats[(row + Row.CREATED) >> 1] = created;
+  }
+
   /**
-   * Copies data and reply, where the entry has them. What it leaves out is there, or lay in a
+   * Copies data and reply, where the entry has them and they are not too long: whether a session
+   * that is left has ones that are, `finish` finds out. What it leaves out is there, or lay in a
    * segment that was dropped: then a later entry has it, or the log is not whole.
    */
   #payloads(
@@ -121,24 +140,27 @@ export class LogReplay {
     const parts = words[at + 1];
     const dataLength = words[from + Row.DATA_LENGTH];
     const replyLength = words[from + Row.REPLY_LENGTH];
-    fits('dataBytesMax', dataLength, arena.dataBytesMax);
-    fits('replyBytesMax', replyLength, arena.replyBytesMax);
+    const isLongData = dataLength > arena.dataBytesMax;
+    const isLongReply = replyLength > arena.replyBytesMax;
     const hasData = (parts & EntryPart.DATA) !== 0;
     const hasReply = (parts & EntryPart.REPLY) !== 0;
     const keptData = isSame ? arena.words[row + Row.DATA_LENGTH] : 0;
     const keptReply = isSame ? arena.words[row + Row.REPLY_LENGTH] : 0;
     const before = isSame ? arena.words[row + MISSING] : 0;
-    const missesData = !hasData && (dataLength !== keptData || (before & EntryPart.DATA) !== 0);
+    const missesData =
+      isLongData || (!hasData && (dataLength !== keptData || (before & EntryPart.DATA) !== 0));
     const missesReply =
-      !hasReply && (replyLength !== keptReply || (before & EntryPart.REPLY) !== 0);
+      isLongReply || (!hasReply && (replyLength !== keptReply || (before & EntryPart.REPLY) !== 0));
     arena.words[row + MISSING] =
       (missesData ? EntryPart.DATA : 0) | (missesReply ? EntryPart.REPLY : 0);
     const dataWords = hasData ? evenWords(dataLength) : 0;
     const length = Entry.PAYLOADS + dataWords + (hasReply ? evenWords(replyLength) : 0);
     if (length !== words[at]) throw new CorruptLogError('the payloads are not as long as said');
     const payloads = at + Entry.PAYLOADS;
-    if (hasData) copyWords(words, payloads, arena.words, arena.dataAt(slot), dataLength);
-    if (!hasReply) return;
+    if (hasData && !isLongData) {
+      copyWords(words, payloads, arena.words, arena.dataAt(slot), dataLength);
+    }
+    if (!hasReply || isLongReply) return;
     copyWords(words, payloads + dataWords, arena.words, arena.replyAt(slot), replyLength);
   }
 
@@ -175,12 +197,12 @@ export class LogReplay {
   /** Takes the sessions out that ended with the connection they were bound to. */
   dropConnectionScoped(): number {
     let dropped = 0;
-    for (const table of this.tables) {
+    for (const [index, table] of this.tables.entries()) {
       const { words } = table.arena;
       for (let slot = 0; slot < words[Header.HIGH_WATER]; slot++) {
         const flags = words[table.rowOf(slot) + Row.FLAGS];
         if ((flags & RowFlag.LIVE) === 0 || (flags & RowFlag.CONNECTION) === 0) continue;
-        drop(table, slot);
+        this.#takeOut(index, slot, Reason.DISCONNECTED);
         dropped += 1;
       }
     }
@@ -189,18 +211,32 @@ export class LogReplay {
 
   /** Takes the sessions out that committed longest ago, until `count` are left. */
   keepNewest(count: number): number {
-    const ages: { table: SessionTable; slot: number; time: number; commit: number }[] = [];
-    for (const table of this.tables) {
-      for (const slot of liveByCommit(table)) {
+    const ages: { index: number; slot: number; time: number; commit: number }[] = [];
+    for (const [index, table] of this.tables.entries()) {
+      for (const slot of liveInOrder(table)) {
         const commit = table.arena.floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
-        ages.push({ table, slot, time: table.order.timeOf(slot), commit });
+        ages.push({ index, slot, time: table.order.timeOf(slot), commit });
       }
     }
     const surplus = Math.max(0, ages.length - count);
     if (surplus === 0) return 0;
     ages.sort((a, b) => a.time - b.time || a.commit - b.commit);
-    for (const { table, slot } of ages.slice(0, surplus)) drop(table, slot);
+    for (const { index, slot } of ages.slice(0, surplus)) {
+      this.#takeOut(index, slot, Reason.EVICTED);
+    }
     return surplus;
+  }
+
+  #takeOut(index: number, slot: number, reason: Reason): void {
+    const table = this.tables[index];
+    const { words } = table.arena;
+    const row = table.rowOf(slot);
+    if (table.log !== undefined) {
+      for (let i = 0; i < END_ID_WORDS; i++) this.takenOut[index].ids.push(words[row + i]);
+      this.takenOut[index].reasons.push(reason);
+    }
+    table.index.remove(hashAt(table, words, row), slot);
+    table.pool.give(slot);
   }
 
   /**
@@ -211,6 +247,7 @@ export class LogReplay {
    *     comparable: they get new ones, in the order of their times
    */
   finish(commitsBefore: number, renumbers: boolean): number {
+    checkLengths(this.tables);
     let sessions = 0;
     for (const table of this.tables) sessions += settle(table, commitsBefore, renumbers);
     return sessions;
@@ -218,18 +255,16 @@ export class LogReplay {
 }
 
 function settle(table: SessionTable, commitsBefore: number, renumbers: boolean): number {
-  const { words, floats, regions } = table.arena;
+  const { words, floats } = table.arena;
   const now = table.now[0];
-  const live = liveByCommit(table);
+  const live = renumbers ? liveByTime(table) : liveInOrder(table);
   let commit = commitsBefore;
   for (const slot of live) {
     const row = table.rowOf(slot);
     if (words[row + MISSING] !== 0) {
       throw new CorruptLogError('the data or reply of a session is in none of the segments');
     }
-    // A wall clock that was set back would make them come from the future.
-    const time = Math.min(floats[(regions.order + slot * ORDER_WORDS) / 2 + 1], now);
-    table.order.append(slot, time);
+    table.order.append(slot, table.order.timeOf(slot));
     if (renumbers) {
       commit += 1;
       floats[(row + Row.COMMIT) >> 1] = commit;
@@ -251,25 +286,45 @@ function settle(table: SessionTable, commitsBefore: number, renumbers: boolean):
   return live.length;
 }
 
-/** Slots of live sessions, the one that committed longest ago first. */
-function liveByCommit(table: SessionTable): Uint32Array {
-  const { words, floats } = table.arena;
+/**
+ * Slots of the live sessions of one log, the one that committed longest ago first. A time of day
+ * that was set back, since or while the log was written, makes some seem to have committed after
+ * those that came later, or in the future: all times of such a session are moved back.
+ */
+function liveInOrder(table: SessionTable): Uint32Array {
+  const { floats, regions } = table.arena;
+  const commitOf = (slot: number): number => floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
+  const live = liveSlots(table).sort((a, b) => commitOf(a) - commitOf(b));
+  let latest = table.now[0];
+  for (let i = live.length - 1; i >= 0; i--) {
+    const late = table.order.timeOf(live[i]) - latest;
+    latest += Math.min(late, 0);
+    if (late <= 0) continue;
+    floats[(regions.order + live[i] * ORDER_WORDS) / 2 + 1] = latest;
+    floats[(table.rowOf(live[i]) + Row.CREATED) >> 1] -= late;
+  }
+  return live;
+}
+
+/** The same of sessions of several logs, whose times are in order. */
+function liveByTime(table: SessionTable): Uint32Array {
+  const { floats } = table.arena;
+  const commitOf = (slot: number): number => floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
+  const { order } = table;
+  return liveSlots(table).sort(
+    (a, b) => order.timeOf(a) - order.timeOf(b) || commitOf(a) - commitOf(b),
+  );
+}
+
+function liveSlots(table: SessionTable): Uint32Array {
+  const { words } = table.arena;
   const highWater = words[Header.HIGH_WATER];
   const live = new Uint32Array(highWater);
   let count = 0;
   for (let slot = 0; slot < highWater; slot++) {
     if ((words[table.rowOf(slot) + Row.FLAGS] & RowFlag.LIVE) !== 0) live[count++] = slot;
   }
-  const commitOf = (slot: number): number => floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
-  return live
-    .subarray(0, count)
-    .sort((a, b) => table.order.timeOf(a) - table.order.timeOf(b) || commitOf(a) - commitOf(b));
-}
-
-function drop(table: SessionTable, slot: number): void {
-  const { words } = table.arena;
-  table.index.remove(hashAt(table, words, table.rowOf(slot)), slot);
-  table.pool.give(slot);
+  return live.subarray(0, count);
 }
 
 function isWhole(words: Int32Array, at: number): boolean {
@@ -277,6 +332,22 @@ function isWhole(words: Int32Array, at: number): boolean {
   const from = at + Entry.ROW;
   const hasData = (parts & EntryPart.DATA) !== 0 || words[from + Row.DATA_LENGTH] === 0;
   return hasData && ((parts & EntryPart.REPLY) !== 0 || words[from + Row.REPLY_LENGTH] === 0);
+}
+
+/** Whether all data and replies that are left fit; says what the longest needs. */
+function checkLengths(tables: readonly SessionTable[]): void {
+  let data = 0;
+  let reply = 0;
+  for (const table of tables) {
+    const { words } = table.arena;
+    for (const slot of liveSlots(table)) {
+      data = Math.max(data, words[table.rowOf(slot) + Row.DATA_LENGTH]);
+      reply = Math.max(reply, words[table.rowOf(slot) + Row.REPLY_LENGTH]);
+    }
+  }
+  const { dataBytesMax, replyBytesMax } = tables[0].arena;
+  fits('dataBytesMax', data, dataBytesMax);
+  fits('replyBytesMax', reply, replyBytesMax);
 }
 
 function fits(option: string, length: number, max: number): void {
@@ -297,14 +368,14 @@ function find(table: SessionTable, words: Int32Array, from: number): number {
   return table.index.find(hash, words[from], words[from + 1], words[from + 2], words[from + 3]);
 }
 
-/** Whether the very session of an entry lives in one of the tables. */
-function isLive(tables: readonly SessionTable[], words: Int32Array, from: number): boolean {
+/** Where the very session of an entry lives in its table; −1 when it does not. */
+function survivorAt(tables: readonly SessionTable[], words: Int32Array, from: number): number {
   const table = tableOf(tables, words, from);
   const slot = find(table, words, from);
-  if (slot < 0) return false;
+  if (slot < 0) return -1;
   const row = table.rowOf(slot);
-  return (
+  const isSame =
     table.arena.words[row + Row.SESSION_LOW] === words[from + Row.SESSION_LOW] &&
-    table.arena.words[row + Row.SESSION_HIGH] === words[from + Row.SESSION_HIGH]
-  );
+    table.arena.words[row + Row.SESSION_HIGH] === words[from + Row.SESSION_HIGH];
+  return isSame ? slot : -1;
 }

@@ -3,10 +3,11 @@
  * there is none, and a step costs nothing more.
  *
  * Beside its row each slot has two words here: the oldest segment that its session still needs,
- * because its data or its reply were last written there; and when its activity was last logged.
+ * because its data or its reply were last written there; and the activity that its last entry
+ * tells of, which says how much more recovery must allow for.
  */
 import type { Arena } from './arena.ts';
-import { Header, ROW_SHIFT, Row, RowFlag } from './layout.ts';
+import { Header, ORDER_WORDS, ROW_SHIFT, Row, RowFlag } from './layout.ts';
 import { TOUCH_LOG_MS_MAX, TOUCH_LOG_PARTS, TTL_NEVER } from './limits.ts';
 import { type LogBuffer, LogState } from './log-buffer.ts';
 import { appendEnd, appendState, EntryPart, entryWordsMax } from './log-entry.ts';
@@ -14,7 +15,7 @@ import { appendEnd, appendState, EntryPart, entryWordsMax } from './log-entry.ts
 /** The two words of a slot. */
 const enum Note {
   SEGMENT = 0,
-  LOGGED_MS = 1,
+  ACTIVE_MS = 1,
 }
 
 /** A message logs its commit and the end of a session; a successor may log what it cut short. */
@@ -27,6 +28,7 @@ export class SessionLog {
   readonly #floats: Float64Array;
   readonly #rows: number;
   readonly #notes: number;
+  readonly #order: number;
   readonly #messageWords: number;
 
   constructor(
@@ -40,6 +42,7 @@ export class SessionLog {
     this.#floats = arena.floats;
     this.#rows = arena.regions.rows;
     this.#notes = arena.regions.notes;
+    this.#order = arena.regions.order;
     const longest = entryWordsMax(arena.dataBytesMax, arena.replyBytesMax);
     this.#messageWords = ENTRIES_PER_MESSAGE * longest;
   }
@@ -78,7 +81,7 @@ export class SessionLog {
   noted(slot: number): void {
     const row = this.#rows + (slot << ROW_SHIFT);
     const words = this.#words;
-    const since = (this.#nowMs() - words[this.#notes + slot * 2 + Note.LOGGED_MS]) | 0;
+    const since = (this.#activeMs(slot) - words[this.#notes + slot * 2 + Note.ACTIVE_MS]) | 0;
     const isRated = (words[row + Row.FLAGS] & RowFlag.RATED) !== 0;
     if (!isRated && since >= 0 && since < touchLogMs(words[row + Row.TTL_MS] >>> 0)) {
       this.buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
@@ -91,7 +94,12 @@ export class SessionLog {
   /** The session in a row ends now; id and session number are still there. */
   ended(slot: number, reason: number): void {
     const row = this.#rows + (slot << ROW_SHIFT);
-    appendEnd(this.buffer, this.#arena, row, this.#now, reason);
+    appendEnd(this.buffer, this.#arena, this.#words, row, this.#now, reason);
+  }
+
+  /** The same of a session that recovery took out: its id and number are six words somewhere. */
+  endedBefore(words: Int32Array, at: number, reason: number): void {
+    appendEnd(this.buffer, this.#arena, words, at, this.#now, reason);
   }
 
   /** Logs the commit of a session that a dead runner had made and not logged yet. */
@@ -111,7 +119,7 @@ export class SessionLog {
   /** For recovery: where an entry of a session was found, and whether it was all of it. */
   found(slot: number, segment: number, isWhole: boolean): void {
     if (isWhole) this.#words[this.#notes + slot * 2 + Note.SEGMENT] = segment;
-    this.#words[this.#notes + slot * 2 + Note.LOGGED_MS] = this.#nowMs();
+    this.#words[this.#notes + slot * 2 + Note.ACTIVE_MS] = this.#activeMs(slot);
   }
 
   #whole(slot: number): void {
@@ -126,13 +134,19 @@ export class SessionLog {
   }
 
   #logged(slot: number): void {
-    this.#words[this.#notes + slot * 2 + Note.LOGGED_MS] = this.#nowMs();
+    this.#words[this.#notes + slot * 2 + Note.ACTIVE_MS] = this.#activeMs(slot);
     this.buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
   }
 
-  /** Milliseconds as an Int32 that wraps after 49 days; differences are below 24. */
-  #nowMs(): number {
-    return Math.floor(this.#now[0]) | 0;
+  /**
+   * When a session was last active; of one that never expires, when it last committed. In ms, as
+   * an Int32 that wraps after 49 days: what was logged 24 days ago or more seems to be to come.
+   */
+  #activeMs(slot: number): number {
+    const row = this.#rows + (slot << ROW_SHIFT);
+    const ttl = this.#words[row + Row.TTL_MS] >>> 0;
+    if (ttl !== TTL_NEVER) return Math.floor(this.#floats[(row + Row.DEADLINE) >> 1] - ttl) | 0;
+    return Math.floor(this.#floats[(this.#order + slot * ORDER_WORDS) / 2 + 1]) | 0;
   }
 }
 

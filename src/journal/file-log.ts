@@ -41,11 +41,18 @@ interface Segment {
   bytes: number;
 }
 
+/** A file is closed when the log has left it and no sync of it is under way any more. */
+interface OpenFile {
+  readonly descriptor: number;
+  syncs: number;
+  isLeft: boolean;
+}
+
 export class FileLog implements Log {
   readonly #disk: Disk;
   readonly #config: FileLogConfig;
   readonly #segments: Segment[] = [];
-  #file = -1;
+  #file: OpenFile | undefined;
   #seed = 0;
   #offset = 0;
   #position = 0;
@@ -65,7 +72,7 @@ export class FileLog implements Log {
       if (number === tail.segment) this.#goOn(file, tail.offset);
       else disk.close(file);
     }
-    assert(this.#file >= 0, 'the segment in which a log goes on is there');
+    assert(this.#file !== undefined, 'the segment in which a log goes on is there');
   }
 
   #goOn(file: number, offset: number): void {
@@ -73,11 +80,12 @@ export class FileLog implements Log {
     this.#disk.read(file, bytes, 0, SEGMENT_HEADER_BYTES, 0);
     const header = decodeSegmentHeader(bytes);
     assert(header !== undefined, 'the segment in which a log goes on has a header');
-    this.#file = file;
+    this.#file = { descriptor: file, syncs: 0, isLeft: false };
     this.#seed = header.seed;
     this.#offset = offset;
     this.#position = header.position + offset - SEGMENT_HEADER_BYTES;
-    this.#synced = this.#position;
+    // A writer before may have left blocks of this segment to the system.
+    this.#synced = this.#config.syncs ? this.#position : header.position;
     this.#last.bytes = offset;
   }
 
@@ -125,9 +133,9 @@ export class FileLog implements Log {
         wallOffsetMs: batch.wallOffsetMs,
       });
       // cold: once a batch
-      writeAll(this.#disk, this.#file, batch.bytes.subarray(0, length), this.#offset);
+      writeAll(this.#disk, this.#file!.descriptor, batch.bytes.subarray(0, length), this.#offset);
     } catch (error) {
-      if (isNoRoom(error)) return done(Appended.NO_ROOM, error as Error);
+      if (isNoRoom(error) && !this.#isFailed) return done(Appended.NO_ROOM, error as Error);
       return this.#fail(error as Error, done);
     }
     this.#offset += length;
@@ -140,17 +148,22 @@ export class FileLog implements Log {
   /** Has all that was appended on disk. */
   sync(done: AppendDone): void {
     const position = this.#position;
-    const finish = (error: Error | null): void => {
-      if (error !== null) return this.#fail(error, done);
-      this.#synced = position;
-      done(Appended.DONE);
-    };
     if (this.#isFailed) return done(Appended.FAILED, new Error('the log has failed before'));
     if (position === this.#synced) return done(Appended.DONE);
-    if (!this.#config.blocks) return this.#disk.syncLater(this.#file, finish);
+    const file = this.#file!;
+    const finish = (error: Error | null): void => {
+      file.syncs -= 1;
+      if (file.isLeft) this.#leave(file);
+      if (error !== null) return this.#fail(error, done);
+      // The log may have gone on to another segment meanwhile, which synced all before it.
+      this.#synced = Math.max(this.#synced, position);
+      done(Appended.DONE);
+    };
+    file.syncs += 1;
+    if (!this.#config.blocks) return this.#disk.syncLater(file.descriptor, finish);
     let problem: Error | null = null;
     try {
-      this.#disk.sync(this.#file);
+      this.#disk.sync(file.descriptor);
     } catch (error) {
       problem = error as Error;
     }
@@ -188,8 +201,13 @@ export class FileLog implements Log {
   }
 
   close(): void {
-    if (this.#file >= 0) this.#disk.close(this.#file);
-    this.#file = -1;
+    if (this.#file !== undefined) this.#leave(this.#file);
+    this.#file = undefined;
+  }
+
+  #leave(file: OpenFile): void {
+    file.isLeft = true;
+    if (file.syncs === 0) this.#disk.close(file.descriptor);
   }
 
   get #last(): Segment {
@@ -197,15 +215,26 @@ export class FileLog implements Log {
   }
 
   #nextSegment(): void {
-    if (this.#synced !== this.#position) this.#disk.sync(this.#file);
+    const before = this.#file!;
+    if (this.#synced !== this.#position) this.#syncNow(before);
     this.#synced = this.#position;
     const number = this.#last.number + 1;
     const { file, seed } = createSegment(this.#disk, this.#config, number, this.#position);
-    this.#disk.close(this.#file);
-    this.#file = file;
+    this.#leave(before);
+    this.#file = { descriptor: file, syncs: 0, isLeft: false };
     this.#seed = seed;
     this.#offset = SEGMENT_HEADER_BYTES;
     this.#segments.push({ number, bytes: this.#offset });
+  }
+
+  /** Even for want of room a sync that failed is not tried again. */
+  #syncNow(file: OpenFile): void {
+    try {
+      this.#disk.sync(file.descriptor);
+    } catch (error) {
+      this.#isFailed = true;
+      throw error;
+    }
   }
 
   #fail(error: Error, done: AppendDone): void {

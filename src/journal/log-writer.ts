@@ -74,6 +74,8 @@ export class LogWriter {
   readonly #done = (outcome: Appended, error?: Error): void => {
     const buffer = this.#buffer;
     this.#isBusy = false;
+    // Something else of the log failed meanwhile: nothing is promised any more.
+    if (buffer.state === LogState.FAILED) return;
     if (outcome === Appended.FAILED) {
       this.fail(error);
     } else if (outcome === Appended.NO_ROOM) {
