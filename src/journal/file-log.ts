@@ -107,12 +107,25 @@ export class FileLog implements Log {
     return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  get segmentBytesMax(): number {
+    return this.#config.segmentBytesMax;
+  }
+
   get segments(): number {
     return this.#segments.length;
   }
 
   get oldestSegment(): number {
     return this.#segments[0].number;
+  }
+
+  /** The last of the oldest segments that together hold so many bytes; never the one written. */
+  oldestOf(bytes: number): number {
+    let last = 0;
+    for (let sum = this.#segments[0].bytes; sum < bytes && last < this.segments - 2; last++) {
+      sum += this.#segments[last + 1].bytes;
+    }
+    return this.#segments[last].number;
   }
 
   get segment(): number {

@@ -38,7 +38,7 @@ const LASTING = RowFlag.LIVE | RowFlag.NEVER | RowFlag.CONNECTION | RowFlag.RATE
 export function sessionAt(rig: Rig, table: SessionTable, slot: number): Session {
   const { words, floats } = table.arena;
   const row = table.rowOf(slot);
-  const origin = rig.world.ms - rig.now[0];
+  const origin = rig.originMs;
   const ttlMs = words[row + Row.TTL_MS] >>> 0;
   const deadline = floats[(row + Row.DEADLINE) / 2];
   const fixed = [

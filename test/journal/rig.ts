@@ -59,7 +59,7 @@ export class Rig {
   readonly journal: Journal;
   readonly recovered: Recovered;
   readonly failures: Error[] = [];
-  readonly #originMs: number;
+  readonly originMs: number;
   readonly #blocks: boolean;
 
   /** Opens and recovers. Throws what the journal throws. */
@@ -69,7 +69,7 @@ export class Rig {
     options: RigOptions = {},
   ) {
     const { shards = 1, sessionsMax = 6, segmentBytesMax = 4096, syncs = true } = options;
-    this.#originMs = options.originMs ?? 0;
+    this.originMs = options.originMs ?? 0;
     this.#blocks = options.blocks ?? true;
     this.tick();
     const config = { folder: FOLDER, shards, sessionsMax, segmentBytesMax, syncs };
@@ -118,12 +118,12 @@ export class Rig {
   }
 
   get wallOffsetMs(): number {
-    return this.wallMs - this.now[0];
+    return this.world.wallMs + this.originMs;
   }
 
   /** Brings the engine's clock up to the world's. */
   tick(): void {
-    this.now[0] = this.world.ms - this.#originMs;
+    this.now[0] = this.world.ms - this.originMs;
   }
 
   shardOf(id: number): Shard {
