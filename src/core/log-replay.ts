@@ -23,6 +23,9 @@ const KEPT_FLAGS =
   RowFlag.RATED |
   (RowByte.MASK << RowByte.STATUS);
 
+/** By how much commits are apart whose times were moved: the clock's own step or more. */
+const APART_MS = 2 ** -16;
+
 /** During a replay this word of a row says which payloads have not been met. */
 const MISSING = Row.EXECUTING_LOW;
 
@@ -297,9 +300,14 @@ function liveInOrder(table: SessionTable): Uint32Array {
   const live = liveSlots(table).sort((a, b) => commitOf(a) - commitOf(b));
   let latest = table.now[0];
   for (let i = live.length - 1; i >= 0; i--) {
-    const late = table.order.timeOf(live[i]) - latest;
-    latest += Math.min(late, 0);
-    if (late <= 0) continue;
+    const time = table.order.timeOf(live[i]);
+    if (time <= latest) {
+      latest = time;
+      continue;
+    }
+    // Apart, as all commits are, so that they keep their order among those of other logs.
+    latest -= APART_MS;
+    const late = time - latest;
     floats[(regions.order + live[i] * ORDER_WORDS) / 2 + 1] = latest;
     floats[(table.rowOf(live[i]) + Row.CREATED) >> 1] -= late;
   }

@@ -14,6 +14,7 @@ import type { Rig, Shard } from './rig.ts';
 
 type Random = (below: number) => number;
 
+const TICK_MS = 2 ** -16;
 const TTLS = [300, 900, 4_000, 60_000, TTL_NEVER];
 const RATES = [undefined, undefined, undefined, [5, 3], [1000, 100]] as const;
 
@@ -21,6 +22,8 @@ export interface Weights {
   /** Whether the time of day is set now and then. */
   setsWall?: boolean;
   ids?: number;
+  /** How much time passes with each step at least. */
+  tickMs?: number;
 }
 
 export class Workload {
@@ -28,6 +31,7 @@ export class Workload {
   readonly #random: Random;
   readonly #ids: number;
   readonly #setsWall: boolean;
+  readonly #tickMs: number;
 
   constructor(
     readonly rig: Rig,
@@ -38,6 +42,7 @@ export class Workload {
     this.#random = h.random(seed);
     this.#ids = weights.ids ?? 9;
     this.#setsWall = weights.setsWall ?? false;
+    this.#tickMs = weights.tickMs ?? TICK_MS;
     this.oracles = rig.shards.map((shard) => new Oracle(rig, shard));
   }
 
@@ -48,6 +53,8 @@ export class Workload {
 
   step(): void {
     const { rig } = this;
+    // As the clock of an engine does, so that no two commits are of one time.
+    rig.world.ms += this.#tickMs;
     rig.tick();
     this.#drive();
     if (this.disk.hasCrashed) return;
