@@ -120,7 +120,7 @@ export class Journal {
     if (replay.overflow > 0) throw new CorruptLogError('the segments hold too many sessions');
     const disconnected = (chosen?.disconnected ?? 0) + replay.dropConnectionScoped();
     // One shard may have lost the end that made room for a session which another did not lose.
-    const evicted = (chosen?.evicted ?? 0) + replay.keepNewest(sessionsMax);
+    const evicted = chosen?.evicted ?? replay.keepNewest(sessionsMax);
     const commits = Math.max(commitsBefore, replay.commits);
     const sessions = replay.finish(commits, reshards);
     // Nothing is changed before it is known that all can be read. A new directory has no segments.
@@ -284,7 +284,7 @@ export class Journal {
     removeLeftovers(this.#disk, folder, generation);
   }
 
-  /** Begins a shard's log in an empty segment: `append` appends what there is of each of `count`. */
+  /** Begins a log in an empty segment: `append` appends what there is of each of `count`. */
   #write(
     table: SessionTable,
     config: FileLogConfig,

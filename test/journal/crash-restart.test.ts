@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import * as h from '../core/helpers.ts';
 import { Crash, FaultyDisk } from './faulty-disk.ts';
 import { sessionsOf } from './oracle.ts';
-import { fixSeeds, FOLDER, newWorld, Rig, type RigOptions } from './rig.ts';
+import { FOLDER, fixSeeds, newWorld, Rig, type RigOptions } from './rig.ts';
 import { Workload } from './workload.ts';
 
 const world = newWorld();

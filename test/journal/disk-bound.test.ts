@@ -147,7 +147,7 @@ test('a log follows sessions that end, and payloads that become shorter', () => 
   expect(writer.rig.clean()).toBe(false);
 });
 
-test('a walk of many slices keeps up with a log that grows by more than a segment meanwhile', () => {
+test('a walk of many slices keeps up with a log that grows by more than a segment', () => {
   const sessions = 20_000;
   const options = { sessionsMax: sessions, bufferWords: 1 << 18, segmentBytesMax: 65_536 };
   const writer = new Writer(options, 7);

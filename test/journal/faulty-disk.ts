@@ -41,6 +41,8 @@ class Inode {
   /** Since the last sync, in order; a truncation is a number. */
   unsynced: (Piece | number)[] = [];
 
+  constructor(public path: string) {}
+
   write(piece: Piece): void {
     this.bytes = withPiece(this.bytes, piece);
     this.unsynced.push(piece);
@@ -58,7 +60,7 @@ class Inode {
 
   /** What a crash leaves: of each write any sectors, and of the last of them perhaps a part. */
   crashed(random: (below: number) => number): Inode {
-    const left = new Inode();
+    const left = new Inode(this.path);
     let bytes = this.medium;
     const luck = random(4);
     for (const change of this.unsynced) {
@@ -89,7 +91,7 @@ export class FaultyDisk implements Disk {
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
   #changes: NameChange[] = [];
-  readonly #open = new Map<number, { inode: Inode; path: string }>();
+  readonly #open = new Map<number, Inode>();
   #lastFile = 2;
   #later: (() => void)[] = [];
   plan: Plan = () => undefined;
@@ -118,22 +120,22 @@ export class FaultyDisk implements Disk {
 
   open(path: string, isNew: boolean): number {
     const known = this.#names.get(path);
-    if (!isNew) return this.#opened(known ?? this.#missing(path), path);
+    if (!isNew) return this.#opened(known ?? this.#missing(path));
     return this.#call('open', path, () => {
       if (known !== undefined) {
         known.truncate(0);
-        return this.#opened(known, path);
+        return this.#opened(known);
       }
-      const inode = new Inode();
+      const inode = new Inode(path);
       this.#change(path, (names) => names.set(path, inode));
-      return this.#opened(inode, path);
+      return this.#opened(inode);
     });
   }
 
-  #opened(inode: Inode, path: string): number {
+  #opened(inode: Inode): number {
     if (this.hasCrashed) throw new Crash('the machine has stopped');
     this.#lastFile += 1;
-    this.#open.set(this.#lastFile, { inode, path });
+    this.#open.set(this.#lastFile, inode);
     return this.#lastFile;
   }
 
@@ -141,7 +143,7 @@ export class FaultyDisk implements Disk {
     throw Object.assign(new Error(`ENOENT: ${path}`), { code: 'ENOENT' });
   }
 
-  #file(file: number): { inode: Inode; path: string } {
+  #file(file: number): Inode {
     const found = this.#open.get(file);
     if (found !== undefined) return found;
     throw Object.assign(new Error(`EBADF: ${file}`), { code: 'EBADF' });
@@ -153,19 +155,19 @@ export class FaultyDisk implements Disk {
   }
 
   size(file: number): number {
-    return this.#file(file).inode.bytes.length;
+    return this.#file(file).bytes.length;
   }
 
   read(file: number, bytes: Uint8Array, at: number, length: number, position: number): number {
-    const { inode } = this.#file(file);
+    const inode = this.#file(file);
     const found = inode.bytes.subarray(position, position + length);
     bytes.set(found, at);
     return found.length;
   }
 
   write(file: number, bytes: Uint8Array, at: number, length: number, position: number): number {
-    const { inode, path } = this.#file(file);
-    return this.#call('write', path, (fault) => {
+    const inode = this.#file(file);
+    return this.#call('write', inode.path, (fault) => {
       const isShort = typeof fault === 'object' && 'bytes' in fault;
       const taken = isShort ? Math.min(length, fault.bytes) : length;
       inode.write({ position, bytes: bytes.slice(at, at + taken) });
@@ -174,18 +176,17 @@ export class FaultyDisk implements Disk {
   }
 
   truncate(file: number, length: number): void {
-    const { inode, path } = this.#file(file);
-    this.#call('truncate', path, () => {
+    const inode = this.#file(file);
+    this.#call('truncate', inode.path, () => {
       inode.truncate(length);
       return 0;
     });
   }
 
   sync(file: number): void {
-    const { path } = this.#file(file);
-    this.#call('sync', path, () => {
+    this.#call('sync', this.#file(file).path, () => {
       // The number is looked up when the call runs, as a thread of the system would.
-      this.#file(file).inode.sync();
+      this.#file(file).sync();
       return 0;
     });
   }
@@ -212,6 +213,11 @@ export class FaultyDisk implements Disk {
     return later.length > 0;
   }
 
+  /** Forgets the syncs that were asked for, as when the thread that asked is gone. */
+  dropSyncs(): void {
+    this.#later = [];
+  }
+
   list(folder: string): string[] {
     const names = [...this.#names.keys()].filter((path) => dirname(path) === folder);
     return names.map((path) => basename(path)).sort();
@@ -222,6 +228,7 @@ export class FaultyDisk implements Disk {
   rename(from: string, to: string): void {
     this.#call('rename', to, () => {
       const inode = this.#names.get(from) ?? this.#missing(from);
+      inode.path = to;
       this.#change(to, (names) => {
         names.delete(from);
         names.set(to, inode);
@@ -265,7 +272,7 @@ export class FaultyDisk implements Disk {
   copy(): FaultyDisk {
     const copy = new FaultyDisk();
     for (const [path, inode] of this.#names) {
-      const same = new Inode();
+      const same = new Inode(path);
       same.bytes = inode.bytes.slice();
       same.sync();
       copy.#put(path, same);
@@ -284,7 +291,7 @@ export class FaultyDisk implements Disk {
   }
 
   replace(path: string, bytes: Uint8Array): void {
-    const inode = new Inode();
+    const inode = new Inode(path);
     inode.bytes = bytes.slice();
     inode.sync();
     this.#put(path, inode);

@@ -106,21 +106,24 @@ test('an eviction that one shard lost and a register that another kept leave the
   expect(new Rig(machine.disk.copy(), machine.world, machine.options).recovered.evicted).toBe(0);
 });
 
-test.each([1, 2, 3])('other shards keep every session and the order of eviction: seed %i', (seed) => {
-  const machine = new Machine({ sessionsMax: 12 });
-  // A recovery moves times by half a ms: what lies further apart keeps its order over all shards.
-  new Workload(machine.rig, machine.disk, seed, { tickMs: 5 }).run(300);
-  const kept = (): string[] => machine.sessions.map(({ id, kept: is }) => `${id} ${is}`);
-  machine.restart({}, 5);
-  const before = kept();
-  expect(before.length).toBeGreaterThan(3);
-  for (const shards of [3, 2, 1]) {
-    machine.restart({ shards }, 5);
-    expect(kept()).toEqual(before);
-    machine.restart({ shards }, 5);
-    expect(kept()).toEqual(before);
-  }
-});
+test.each([1, 2, 3])(
+  'other shards keep every session and the order of eviction: seed %i',
+  (seed) => {
+    const machine = new Machine({ sessionsMax: 12 });
+    // A recovery moves times by half a ms: what lies further apart keeps its order over all shards.
+    new Workload(machine.rig, machine.disk, seed, { tickMs: 5 }).run(300);
+    const kept = (): string[] => machine.sessions.map(({ id, kept: is }) => `${id} ${is}`);
+    machine.restart({}, 5);
+    const before = kept();
+    expect(before.length).toBeGreaterThan(3);
+    for (const shards of [3, 2, 1]) {
+      machine.restart({ shards }, 5);
+      expect(kept()).toEqual(before);
+      machine.restart({ shards }, 5);
+      expect(kept()).toEqual(before);
+    }
+  },
+);
 
 test('shards come together although they never held all their sessions at one time', () => {
   const machine = new Machine({ shards: 2, sessionsMax: 4 });
@@ -229,16 +232,19 @@ test('a rate limit does not last longer for a time of day that was set back', ()
   expect(again.beginCall(m)).toBe(Verdict.EXECUTE);
 });
 
-test.each([1, 2])('a time of day set back in a run leaves the order of eviction: %i shards', (n) => {
-  const machine = new Machine();
-  for (const id of [4, 1, 3, 2]) {
-    machine.pass(10);
-    machine.open(id, 60_000);
-    machine.world.wallMs -= 500;
-  }
-  machine.restart({ shards: n });
-  expect(machine.ids).toEqual([4, 1, 3, 2]);
-});
+test.each([1, 2])(
+  'a time of day set back in a run leaves the order of eviction: %i shards',
+  (n) => {
+    const machine = new Machine();
+    for (const id of [4, 1, 3, 2]) {
+      machine.pass(10);
+      machine.open(id, 60_000);
+      machine.world.wallMs -= 500;
+    }
+    machine.restart({ shards: n });
+    expect(machine.ids).toEqual([4, 1, 3, 2]);
+  },
+);
 
 test('a call soon after a restart that was not logged does not cost its session time', () => {
   const machine = new Machine();
@@ -266,7 +272,7 @@ test('a call that was not logged after one that does not touch costs its session
   expect(machine.expiresAt(1)).toBeGreaterThanOrEqual(before - 2);
 });
 
-test('a session that is only looked at is not logged again, and one in use a few times a TTL', () => {
+test('a session only looked at is not logged again, and one in use a few times a TTL', () => {
   const machine = new Machine();
   machine.open(1, 8_000);
   const { buffer } = machine.rig.shards[0];

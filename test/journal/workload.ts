@@ -3,8 +3,8 @@
  * syncs and slices of the cleaner in between. The same seed takes the same steps.
  */
 import { Admission, Verdict } from '../../src/core/codes.ts';
-import { LogState } from '../../src/core/log-buffer.ts';
 import { TTL_NEVER } from '../../src/core/limits.ts';
+import { LogState } from '../../src/core/log-buffer.ts';
 import { CloseFlag, Kind, RegisterFlag } from '../../src/core/message.ts';
 import type { SessionTable } from '../../src/core/session-table.ts';
 import * as h from '../core/helpers.ts';
