@@ -224,6 +224,7 @@ test('a rate limit does not last longer for a time of day that was set back', ()
   table.beginCall(m);
   table.pay(table.slot, m);
   h.commitCall(table, table.slot, undefined, true);
+  machine.rig.flush();
   machine.world.wallMs -= HOUR;
   const again = machine.restart({}, 100).tables[0];
   expect(h.named(again, again.beginCall(m))).toBe('error rate_limited');
