@@ -41,6 +41,9 @@ export const enum EndEntry {
   WORDS = 12,
 }
 
+/** An id and a session number, as they begin a row. */
+export const END_ID_WORDS = 6;
+
 const ROW_WORDS_LOGGED = 28;
 const REASON_SHIFT = 8;
 
@@ -68,29 +71,29 @@ export function appendState(buffer: LogBuffer, arena: Arena, slot: number, parts
   buffer.push(at);
 }
 
-/** Appends the end of the session in a row, whose id and session number must still be there. */
+/** Appends the end of a session, whose id and session number are the six words at `at`. */
 export function appendEnd(
   buffer: LogBuffer,
   arena: Arena,
-  row: number,
+  words: Int32Array,
+  at: number,
   now: Float64Array,
   reason: number,
 ): void {
-  const { words, floats } = arena;
   const kind = EntryKind.END | (reason << REASON_SHIFT);
-  const at = buffer.claim(EndEntry.WORDS, kind);
+  const entry = buffer.claim(EndEntry.WORDS, kind);
   const to = buffer.words;
-  buffer.floats[(at + EndEntry.TIME) >> 1] = now[0];
-  for (let i = 0; i < 6; i++) to[at + EndEntry.ID + i] = words[row + Row.ID0 + i];
-  buffer.floats[(at + EndEntry.COMMITS) >> 1] = floats[Header.COMMITS / 2];
-  buffer.push(at);
+  buffer.floats[(entry + EndEntry.TIME) >> 1] = now[0];
+  for (let i = 0; i < END_ID_WORDS; i++) to[entry + EndEntry.ID + i] = words[at + i];
+  buffer.floats[(entry + EndEntry.COMMITS) >> 1] = arena.floats[Header.COMMITS / 2];
+  buffer.push(entry);
 }
 
 /** Appends the number of commits: entries that are removed may be the only ones that tell it. */
 export function appendCommits(buffer: LogBuffer, arena: Arena, now: Float64Array): void {
   const at = buffer.claim(EndEntry.WORDS, EntryKind.END);
   buffer.floats[(at + EndEntry.TIME) >> 1] = now[0];
-  for (let i = 0; i < 6; i++) buffer.words[at + EndEntry.ID + i] = 0;
+  for (let i = 0; i < END_ID_WORDS; i++) buffer.words[at + EndEntry.ID + i] = 0;
   buffer.floats[(at + EndEntry.COMMITS) >> 1] = arena.floats[Header.COMMITS / 2];
   buffer.push(at);
 }

@@ -5,13 +5,13 @@
  * Only for tables that nobody uses yet. Allocates, as recovery may.
  */
 import type { Arena } from './arena.ts';
+import { Reason } from './codes.ts';
 import { copyWords } from './copy.ts';
 import { CorruptLogError, InvalidOptionError } from './errors.ts';
 import { shardOf } from './hash.ts';
 import { evenWords, Header, ORDER_WORDS, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
-import { EndEntry, Entry, EntryKind, EntryPart } from './log-entry.ts';
-import { clampBacklog } from './rate-limit.ts';
+import { END_ID_WORDS, EndEntry, Entry, EntryKind, EntryPart } from './log-entry.ts';
 import { touchLogMs } from './session-log.ts';
 import type { SessionTable } from './session-table.ts';
 
@@ -23,6 +23,9 @@ const KEPT_FLAGS =
   RowFlag.RATED |
   (RowByte.MASK << RowByte.STATUS);
 
+/** By how much commits are apart whose times were moved: the clock's own step or more. */
+const APART_MS = 2 ** -16;
+
 /** During a replay this word of a row says which payloads have not been met. */
 const MISSING = Row.EXECUTING_LOW;
 
@@ -33,17 +36,22 @@ export class LogReplay {
   entries = 0;
   /** Sessions that found no slot: the tables are too small for the log. */
   overflow = 0;
+  /** By table: ids and numbers of sessions taken out, whose ends are yet to be logged. */
+  readonly takenOut: { ids: number[]; reasons: Reason[] }[];
 
   /**
    * @param tables where sessions go, by the hash of their id
    * @param rowsOnly leaves data and replies out, for tables that have no room for them
-   * @param survivors applies only entries of sessions that live in these tables
+   * @param survivors applies only entries of sessions that live in these tables, which have
+   *     been put in order
    */
   constructor(
     readonly tables: readonly SessionTable[],
     readonly rowsOnly: boolean,
     readonly survivors?: readonly SessionTable[],
-  ) {}
+  ) {
+    this.takenOut = tables.map(() => ({ ids: [], reasons: [] }));
+  }
 
   /**
    * Applies the entry at a word; returns its words. Throws `CorruptLogError` when it is none, and
@@ -84,7 +92,8 @@ export class LogReplay {
     const from = at + Entry.ROW;
     const commit = floats[(from + Row.COMMIT) >> 1];
     if (commit > this.commits) this.commits = commit;
-    if (this.survivors !== undefined && !isLive(this.survivors, words, from)) return;
+    const survivor = this.survivors === undefined ? -1 : survivorAt(this.survivors, words, from);
+    if (this.survivors !== undefined && survivor < 0) return;
     const table = tableOf(this.tables, words, from);
     const slot = this.#slotFor(table, words, from);
     if (slot < 0) return;
@@ -103,11 +112,23 @@ export class LogReplay {
     arena.floats[(row + Row.CREATED) >> 1] += shiftMs;
     const time = (arena.regions.order + slot * ORDER_WORDS) / 2 + 1;
     arena.floats[time] = floats[(at + Entry.TIME) >> 1] + shiftMs;
+    if (survivor >= 0) this.#keepTimes(table, slot, survivor);
     if (!this.rowsOnly) table.log?.found(slot, segment, isWhole(words, at));
   }
 
+  /** Takes the times of a survivor, which were put in order with those of its log. */
+  #keepTimes(table: SessionTable, slot: number, survivor: number): void {
+    const { floats, regions } = table.arena;
+    const row = table.rowOf(slot);
+    const from = tableOf(this.survivors!, table.arena.words, row);
+    floats[(regions.order + slot * ORDER_WORDS) / 2 + 1] = from.order.timeOf(survivor);
+    const created = from.arena.floats[(from.rowOf(survivor) + Row.CREATED) >> 1];
+    floats[(row + Row.CREATED) >> 1] = created;
+  }
+
   /**
-   * Copies data and reply, where the entry has them. What it leaves out is there, or lay in a
+   * Copies data and reply, where the entry has them and they are not too long: whether a session
+   * that is left has ones that are, `finish` finds out. What it leaves out is there, or lay in a
    * segment that was dropped: then a later entry has it, or the log is not whole.
    */
   #payloads(
@@ -122,24 +143,27 @@ export class LogReplay {
     const parts = words[at + 1];
     const dataLength = words[from + Row.DATA_LENGTH];
     const replyLength = words[from + Row.REPLY_LENGTH];
-    fits('dataBytesMax', dataLength, arena.dataBytesMax);
-    fits('replyBytesMax', replyLength, arena.replyBytesMax);
+    const isLongData = dataLength > arena.dataBytesMax;
+    const isLongReply = replyLength > arena.replyBytesMax;
     const hasData = (parts & EntryPart.DATA) !== 0;
     const hasReply = (parts & EntryPart.REPLY) !== 0;
     const keptData = isSame ? arena.words[row + Row.DATA_LENGTH] : 0;
     const keptReply = isSame ? arena.words[row + Row.REPLY_LENGTH] : 0;
     const before = isSame ? arena.words[row + MISSING] : 0;
-    const missesData = !hasData && (dataLength !== keptData || (before & EntryPart.DATA) !== 0);
+    const missesData =
+      isLongData || (!hasData && (dataLength !== keptData || (before & EntryPart.DATA) !== 0));
     const missesReply =
-      !hasReply && (replyLength !== keptReply || (before & EntryPart.REPLY) !== 0);
+      isLongReply || (!hasReply && (replyLength !== keptReply || (before & EntryPart.REPLY) !== 0));
     arena.words[row + MISSING] =
       (missesData ? EntryPart.DATA : 0) | (missesReply ? EntryPart.REPLY : 0);
     const dataWords = hasData ? evenWords(dataLength) : 0;
     const length = Entry.PAYLOADS + dataWords + (hasReply ? evenWords(replyLength) : 0);
     if (length !== words[at]) throw new CorruptLogError('the payloads are not as long as said');
     const payloads = at + Entry.PAYLOADS;
-    if (hasData) copyWords(words, payloads, arena.words, arena.dataAt(slot), dataLength);
-    if (!hasReply) return;
+    if (hasData && !isLongData) {
+      copyWords(words, payloads, arena.words, arena.dataAt(slot), dataLength);
+    }
+    if (!hasReply || isLongReply) return;
     copyWords(words, payloads + dataWords, arena.words, arena.replyAt(slot), replyLength);
   }
 
@@ -147,9 +171,7 @@ export class LogReplay {
   #slotFor(table: SessionTable, words: Int32Array, from: number): number {
     const found = find(table, words, from);
     if (found >= 0) return found;
-    let slot = table.pool.take();
-    // An earlier recovery has ended those that were bound to connections, which no log tells.
-    if (slot < 0 && dropBound(table) > 0) slot = table.pool.take();
+    const slot = table.pool.take();
     if (slot < 0) {
       this.overflow += 1;
       return -1;
@@ -178,24 +200,46 @@ export class LogReplay {
   /** Takes the sessions out that ended with the connection they were bound to. */
   dropConnectionScoped(): number {
     let dropped = 0;
-    for (const table of this.tables) dropped += dropBound(table);
+    for (const [index, table] of this.tables.entries()) {
+      const { words } = table.arena;
+      for (let slot = 0; slot < words[Header.HIGH_WATER]; slot++) {
+        const flags = words[table.rowOf(slot) + Row.FLAGS];
+        if ((flags & RowFlag.LIVE) === 0 || (flags & RowFlag.CONNECTION) === 0) continue;
+        this.#takeOut(index, slot, Reason.DISCONNECTED);
+        dropped += 1;
+      }
+    }
     return dropped;
   }
 
   /** Takes the sessions out that committed longest ago, until `count` are left. */
   keepNewest(count: number): number {
-    const live = this.tables.map(liveSlots);
-    if (live.reduce((sum, slots) => sum + slots.length, 0) <= count) return 0;
-    const ages: { table: SessionTable; slot: number; time: number; commit: number }[] = [];
+    const ages: { index: number; slot: number; time: number; commit: number }[] = [];
     for (const [index, table] of this.tables.entries()) {
-      for (const slot of live[index]) {
-        ages.push({ table, slot, time: table.order.timeOf(slot), commit: commitAt(table, slot) });
+      for (const slot of liveInOrder(table)) {
+        const commit = table.arena.floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
+        ages.push({ index, slot, time: table.order.timeOf(slot), commit });
       }
     }
-    const surplus = ages.length - count;
+    const surplus = Math.max(0, ages.length - count);
+    if (surplus === 0) return 0;
     ages.sort((a, b) => a.time - b.time || a.commit - b.commit);
-    for (const { table, slot } of ages.slice(0, surplus)) drop(table, slot);
+    for (const { index, slot } of ages.slice(0, surplus)) {
+      this.#takeOut(index, slot, Reason.EVICTED);
+    }
     return surplus;
+  }
+
+  #takeOut(index: number, slot: number, reason: Reason): void {
+    const table = this.tables[index];
+    const { words } = table.arena;
+    const row = table.rowOf(slot);
+    if (table.log !== undefined) {
+      for (let i = 0; i < END_ID_WORDS; i++) this.takenOut[index].ids.push(words[row + i]);
+      this.takenOut[index].reasons.push(reason);
+    }
+    table.index.remove(hashAt(table, words, row), slot);
+    table.pool.give(slot);
   }
 
   /**
@@ -206,6 +250,7 @@ export class LogReplay {
    *     comparable: they get new ones, in the order of their times
    */
   finish(commitsBefore: number, renumbers: boolean): number {
+    checkLengths(this.tables);
     let sessions = 0;
     for (const table of this.tables) sessions += settle(table, commitsBefore, renumbers);
     const counts = this.tables.map(({ arena }) => arena.floats[Header.COMMITS / 2]);
@@ -219,23 +264,16 @@ export class LogReplay {
 }
 
 function settle(table: SessionTable, commitsBefore: number, renumbers: boolean): number {
-  const { words, floats, regions } = table.arena;
+  const { words, floats } = table.arena;
   const now = table.now[0];
-  const live = renumbers ? liveByTime(table) : liveByCommit(table);
-  const timeOf = (slot: number): number => (regions.order + slot * ORDER_WORDS) / 2 + 1;
-  // A wall clock that was set back would make them come from the future, or in another order.
-  let latestTime = now;
-  for (let i = live.length - 1; i >= 0; i--) {
-    latestTime = Math.min(latestTime, floats[timeOf(live[i])]);
-    floats[timeOf(live[i])] = latestTime;
-  }
+  const live = renumbers ? liveByTime(table) : liveInOrder(table);
   let commit = commitsBefore;
   for (const slot of live) {
     const row = table.rowOf(slot);
     if (words[row + MISSING] !== 0) {
       throw new CorruptLogError('the data or reply of a session is in none of the segments');
     }
-    table.order.append(slot, floats[timeOf(slot)]);
+    table.order.append(slot, table.order.timeOf(slot));
     if (renumbers) {
       commit += 1;
       floats[(row + Row.COMMIT) >> 1] = commit;
@@ -245,7 +283,6 @@ function settle(table: SessionTable, commitsBefore: number, renumbers: boolean):
     const latest = ttl === TTL_NEVER ? now : now + ttl;
     const slack = ttl === TTL_NEVER ? 0 : touchLogMs(ttl);
     floats[deadline] = Math.min(floats[deadline] + slack, latest);
-    if (words[row + Row.RATE_PER_SECOND] > 0) clampBacklog(words, floats, row, table.now);
     if (ttl !== TTL_NEVER) table.wheel.schedule(slot);
   }
   const oldest = live.length === 0 ? Number.POSITIVE_INFINITY : table.order.timeOf(live[0]);
@@ -254,25 +291,43 @@ function settle(table: SessionTable, commitsBefore: number, renumbers: boolean):
   floats[Header.COMMIT_TIME / 2] = now;
   floats[Header.BOUND / 2] = oldest;
   table.ledger.restore(table.arena.shard, live.length, oldest);
+  if (table.log !== undefined) table.log.buffer.loggedCommits = commit;
   return live.length;
 }
 
-/** Slots of live sessions of one log, the one that committed longest ago first. */
-function liveByCommit(table: SessionTable): Uint32Array {
-  const commitOf = (slot: number): number => commitAt(table, slot);
-  return liveSlots(table).sort((a, b) => commitOf(a) - commitOf(b));
+/**
+ * Slots of the live sessions of one log, the one that committed longest ago first. A time of day
+ * that was set back, since or while the log was written, makes some seem to have committed after
+ * those that came later, or in the future: all times of such a session are moved back.
+ */
+function liveInOrder(table: SessionTable): Uint32Array {
+  const { floats, regions } = table.arena;
+  const commitOf = (slot: number): number => floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
+  const live = liveSlots(table).sort((a, b) => commitOf(a) - commitOf(b));
+  let latest = table.now[0];
+  for (let i = live.length - 1; i >= 0; i--) {
+    const time = table.order.timeOf(live[i]);
+    if (time <= latest) {
+      latest = time;
+      continue;
+    }
+    // Apart, as all commits are, so that they keep their order among those of other logs.
+    latest -= APART_MS;
+    const late = time - latest;
+    floats[(regions.order + live[i] * ORDER_WORDS) / 2 + 1] = latest;
+    floats[(table.rowOf(live[i]) + Row.CREATED) >> 1] -= late;
+  }
+  return live;
 }
 
-/** The same for sessions of several logs, whose commit numbers are not comparable. */
+/** The same of sessions of several logs, whose times are in order. */
 function liveByTime(table: SessionTable): Uint32Array {
+  const { floats } = table.arena;
+  const commitOf = (slot: number): number => floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
   const { order } = table;
   return liveSlots(table).sort(
-    (a, b) => order.timeOf(a) - order.timeOf(b) || commitAt(table, a) - commitAt(table, b),
+    (a, b) => order.timeOf(a) - order.timeOf(b) || commitOf(a) - commitOf(b),
   );
-}
-
-function commitAt(table: SessionTable, slot: number): number {
-  return table.arena.floats[(table.rowOf(slot) + Row.COMMIT) >> 1];
 }
 
 function liveSlots(table: SessionTable): Uint32Array {
@@ -286,29 +341,27 @@ function liveSlots(table: SessionTable): Uint32Array {
   return live.subarray(0, count);
 }
 
-function dropBound(table: SessionTable): number {
-  const { words } = table.arena;
-  let dropped = 0;
-  for (let slot = 0; slot < words[Header.HIGH_WATER]; slot++) {
-    const flags = words[table.rowOf(slot) + Row.FLAGS];
-    if ((flags & RowFlag.LIVE) === 0 || (flags & RowFlag.CONNECTION) === 0) continue;
-    drop(table, slot);
-    dropped += 1;
-  }
-  return dropped;
-}
-
-function drop(table: SessionTable, slot: number): void {
-  const { words } = table.arena;
-  table.index.remove(hashAt(table, words, table.rowOf(slot)), slot);
-  table.pool.give(slot);
-}
-
 function isWhole(words: Int32Array, at: number): boolean {
   const parts = words[at + 1];
   const from = at + Entry.ROW;
   const hasData = (parts & EntryPart.DATA) !== 0 || words[from + Row.DATA_LENGTH] === 0;
   return hasData && ((parts & EntryPart.REPLY) !== 0 || words[from + Row.REPLY_LENGTH] === 0);
+}
+
+/** Whether all data and replies that are left fit; says what the longest needs. */
+function checkLengths(tables: readonly SessionTable[]): void {
+  let data = 0;
+  let reply = 0;
+  for (const table of tables) {
+    const { words } = table.arena;
+    for (const slot of liveSlots(table)) {
+      data = Math.max(data, words[table.rowOf(slot) + Row.DATA_LENGTH]);
+      reply = Math.max(reply, words[table.rowOf(slot) + Row.REPLY_LENGTH]);
+    }
+  }
+  const { dataBytesMax, replyBytesMax } = tables[0].arena;
+  fits('dataBytesMax', data, dataBytesMax);
+  fits('replyBytesMax', reply, replyBytesMax);
 }
 
 function fits(option: string, length: number, max: number): void {
@@ -329,14 +382,14 @@ function find(table: SessionTable, words: Int32Array, from: number): number {
   return table.index.find(hash, words[from], words[from + 1], words[from + 2], words[from + 3]);
 }
 
-/** Whether the very session of an entry lives in one of the tables. */
-function isLive(tables: readonly SessionTable[], words: Int32Array, from: number): boolean {
+/** Where the very session of an entry lives in its table; −1 when it does not. */
+function survivorAt(tables: readonly SessionTable[], words: Int32Array, from: number): number {
   const table = tableOf(tables, words, from);
   const slot = find(table, words, from);
-  if (slot < 0) return false;
+  if (slot < 0) return -1;
   const row = table.rowOf(slot);
-  return (
+  const isSame =
     table.arena.words[row + Row.SESSION_LOW] === words[from + Row.SESSION_LOW] &&
-    table.arena.words[row + Row.SESSION_HIGH] === words[from + Row.SESSION_HIGH]
-  );
+    table.arena.words[row + Row.SESSION_HIGH] === words[from + Row.SESSION_HIGH];
+  return isSame ? slot : -1;
 }

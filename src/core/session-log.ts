@@ -3,11 +3,12 @@
  * there is none, and a step costs nothing more.
  *
  * Beside its row each slot has notes here: the oldest segment that its session still needs, because
- * its data or its reply were last written there; when its activity was last logged; and where its
- * last entry ends, which is what an answer about it must wait for.
+ * its data or its reply were last written there; the activity that its last entry tells of, which
+ * says how much more recovery must allow for; and where that entry ends, which is what an answer
+ * about the session must wait for.
  */
 import type { Arena } from './arena.ts';
-import { Header, NOTES_WORDS, ROW_SHIFT, Row, RowFlag } from './layout.ts';
+import { Header, NOTES_WORDS, ORDER_WORDS, ROW_SHIFT, Row, RowFlag } from './layout.ts';
 import { TOUCH_LOG_MS_MAX, TOUCH_LOG_PARTS, TTL_NEVER } from './limits.ts';
 import { type LogBuffer, LogState } from './log-buffer.ts';
 import { appendCommits, appendEnd, appendState, EntryPart, entryWordsMax } from './log-entry.ts';
@@ -15,7 +16,7 @@ import { appendCommits, appendEnd, appendState, EntryPart, entryWordsMax } from 
 /** The words of a slot. */
 const enum Note {
   SEGMENT = 0,
-  LOGGED_MS = 1,
+  ACTIVE_MS = 1,
   POSITION = 2,
 }
 
@@ -29,6 +30,7 @@ export class SessionLog {
   readonly #floats: Float64Array;
   readonly #rows: number;
   readonly #notes: number;
+  readonly #order: number;
   readonly #messageWords: number;
 
   constructor(
@@ -42,6 +44,7 @@ export class SessionLog {
     this.#floats = arena.floats;
     this.#rows = arena.regions.rows;
     this.#notes = arena.regions.notes;
+    this.#order = arena.regions.order;
     const longest = entryWordsMax(arena.dataBytesMax, arena.replyBytesMax);
     this.#messageWords = ENTRIES_PER_MESSAGE * longest;
   }
@@ -80,7 +83,8 @@ export class SessionLog {
   noted(slot: number): void {
     const row = this.#rows + (slot << ROW_SHIFT);
     const words = this.#words;
-    const since = (this.#nowMs() - words[this.#notes + slot * NOTES_WORDS + Note.LOGGED_MS]) | 0;
+    const noted = words[this.#notes + slot * NOTES_WORDS + Note.ACTIVE_MS];
+    const since = (this.#activeMs(slot) - noted) | 0;
     const isRated = (words[row + Row.FLAGS] & RowFlag.RATED) !== 0;
     if (!isRated && since >= 0 && since < touchLogMs(words[row + Row.TTL_MS] >>> 0)) {
       this.buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
@@ -93,7 +97,13 @@ export class SessionLog {
   /** The session in a row ends now; id and session number are still there. */
   ended(slot: number, reason: number): void {
     const row = this.#rows + (slot << ROW_SHIFT);
-    appendEnd(this.buffer, this.#arena, row, this.#now, reason);
+    appendEnd(this.buffer, this.#arena, this.#words, row, this.#now, reason);
+    this.buffer.endPosition = this.buffer.position;
+  }
+
+  /** The same of a session that recovery took out: its id and number are six words somewhere. */
+  endedBefore(words: Int32Array, at: number, reason: number): void {
+    appendEnd(this.buffer, this.#arena, words, at, this.#now, reason);
     this.buffer.endPosition = this.buffer.position;
   }
 
@@ -122,7 +132,7 @@ export class SessionLog {
   /** For recovery: where an entry of a session was found, and whether it was all of it. */
   found(slot: number, segment: number, isWhole: boolean): void {
     if (isWhole) this.#words[this.#notes + slot * NOTES_WORDS + Note.SEGMENT] = segment;
-    this.#words[this.#notes + slot * NOTES_WORDS + Note.LOGGED_MS] = this.#nowMs();
+    this.#words[this.#notes + slot * NOTES_WORDS + Note.ACTIVE_MS] = this.#activeMs(slot);
     this.#words[this.#notes + slot * NOTES_WORDS + Note.POSITION] = this.buffer.durablePosition;
   }
 
@@ -144,13 +154,19 @@ export class SessionLog {
 
   #logged(slot: number): void {
     this.#words[this.#notes + slot * NOTES_WORDS + Note.POSITION] = this.buffer.position;
-    this.#words[this.#notes + slot * NOTES_WORDS + Note.LOGGED_MS] = this.#nowMs();
+    this.#words[this.#notes + slot * NOTES_WORDS + Note.ACTIVE_MS] = this.#activeMs(slot);
     this.buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
   }
 
-  /** Milliseconds as an Int32 that wraps after 49 days; differences are below 24. */
-  #nowMs(): number {
-    return Math.floor(this.#now[0]) | 0;
+  /**
+   * When a session was last active; of one that never expires, when it last committed. In ms, as
+   * an Int32 that wraps after 49 days: what was logged 24 days ago or more seems to be to come.
+   */
+  #activeMs(slot: number): number {
+    const row = this.#rows + (slot << ROW_SHIFT);
+    const ttl = this.#words[row + Row.TTL_MS] >>> 0;
+    if (ttl !== TTL_NEVER) return Math.floor(this.#floats[(row + Row.DEADLINE) >> 1] - ttl) | 0;
+    return Math.floor(this.#floats[(this.#order + slot * ORDER_WORDS) / 2 + 1]) | 0;
   }
 }
 

@@ -1,7 +1,11 @@
 /**
- * Keeps the log of a shard short: while the segments before the one that is being written hold
- * more than twice the live state, the sessions that still need the oldest one are logged again,
- * and it is removed.
+ * Keeps the log of a shard short: before its segments hold more than twice the live state, the
+ * sessions that still need the oldest ones are logged again, and those are removed.
+ *
+ * A walk through all slots takes many slices, in which the log grows. So it begins earlier by as
+ * much as the log grew during the last one, and is for as many segments as that makes necessary.
+ * How long the live state is, a walk measures too: one for nothing else is made when each session
+ * may have changed its size since.
  *
  * After the log cleaning of Rosenblum and Ousterhout, "The Design and Implementation of a
  * Log-Structured File System" (1992), the oldest segment first, so that an end of a session is
@@ -21,16 +25,22 @@ const ROWS_MAX = 4_096;
 /** Bytes logged again in a slice: some tenths of a millisecond. */
 const BYTES_MAX = 256 * 1024;
 
-/** Segments may hold so many times the live state before the oldest is cleaned. */
+/** Segments may hold so many times the live state. */
 const LIVE_TIMES = 2;
+
+/** A walk that only measures is for no segment. */
+const NO_SEGMENT = -1;
+
+/** Few sessions are not measured more often than every so many commits. */
+const COMMITS_MIN = 64;
 
 const enum Phase {
   IDLE = 0,
-  /** Looking through the slots for sessions that need the oldest segment. */
+  /** Looking through the slots for sessions that need the oldest segments. */
   WALKING = 1,
   /** What was logged again is on its way to the disk. */
   WAITING = 2,
-  /** The oldest segment is being removed. */
+  /** The oldest segments are being removed. */
   REMOVING = 3,
 }
 
@@ -48,6 +58,13 @@ export class Cleaner {
   #bytes = 0;
   #live = 0;
   #meanBytes = 0;
+  /** The commits up to which sizes are known; −1 before the first walk. */
+  #measuredCommits = -1;
+  /** Where the log ended when the walk began, and what the walk has appended itself. */
+  #beganAt = 0;
+  #rewritten = 0;
+  /** By how much others made the log longer from the begin of a walk to its end. */
+  #growth = 0;
 
   constructor(table: SessionTable, buffer: LogBuffer, log: FileLog, writer: LogWriter) {
     this.#table = table;
@@ -61,12 +78,28 @@ export class Cleaner {
     if (this.#phase === Phase.WALKING) return true;
     if (this.#phase === Phase.WAITING) return this.#buffer.isDurable(this.#position);
     if (this.#phase === Phase.REMOVING) return false;
-    if (this.#log.segments < 2) return false;
-    const live = this.#table.arena.words[Header.LIVE];
+    return this.#log.segments >= 2 && (this.#isStale() || this.#excess() > 0);
+  }
+
+  #isStale(): boolean {
+    const { words, floats } = this.#table.arena;
+    if (this.#measuredCommits < 0) return true;
+    const commits = floats[Header.COMMITS / 2] - this.#measuredCommits;
+    return commits >= Math.max(words[Header.LIVE], COMMITS_MIN);
+  }
+
+  /**
+   * How many bytes too many the segments would hold at the end of a walk that began now, with all
+   * but a segment of what it logs again.
+   */
+  #excess(): number {
+    const live = this.#table.arena.words[Header.LIVE] * this.#meanBytes;
+    // However fast it grows: a log of less than that would be written again all the time.
+    const again = Math.max(0, this.#rewritten - this.#log.segmentBytesMax);
+    const growth = Math.min(this.#growth + Math.min(again, this.#growth), live / 2);
     // Without the segment that is being written: a batch may be longer than a segment should be,
     // and then two full of live state would be cleaned for ever, each into the next.
-    const behind = this.#log.bytes - this.#log.tail.offset;
-    return behind > LIVE_TIMES * live * this.#meanBytes;
+    return this.#log.bytes - this.#log.tail.offset + growth - LIVE_TIMES * live;
   }
 
   /** One slice. Only by the holder of the owner word. */
@@ -77,8 +110,15 @@ export class Cleaner {
   }
 
   #begin(): void {
+    const excess = this.#excess();
+    const isForSegments = this.#measuredCommits >= 0 && excess > 0;
     this.#phase = Phase.WALKING;
-    this.#segment = this.#log.oldestSegment;
+    // What the walk itself logs again is not gained by it: about as much as the last one did.
+    const needed = excess + Math.min(this.#rewritten, this.#growth);
+    this.#segment = isForSegments ? this.#log.oldestOf(needed) : NO_SEGMENT;
+    this.#beganAt = this.#log.position;
+    this.#rewritten = 0;
+    this.#measuredCommits = this.#table.arena.floats[Header.COMMITS / 2];
     this.#slot = 0;
     this.#bytes = 0;
     this.#live = 0;
@@ -98,13 +138,16 @@ export class Cleaner {
         4 * Entry.PAYLOADS + words[row + Row.DATA_LENGTH] + words[row + Row.REPLY_LENGTH];
       this.#bytes += bytes;
       this.#live += 1;
-      if (log!.rewrite(this.#slot, this.#segment)) budget -= bytes;
+      if (!log!.rewrite(this.#slot, this.#segment)) continue;
+      budget -= bytes;
+      this.#rewritten += bytes;
     }
     if (this.#slot < words[Header.HIGH_WATER] || !log!.hasRoom()) return;
     log!.counted();
     this.#meanBytes = this.#live === 0 ? 0 : this.#bytes / this.#live;
+    this.#growth = Math.max(0, this.#log.position - this.#beganAt - this.#rewritten);
     this.#position = this.#buffer.position;
-    this.#phase = Phase.WAITING;
+    this.#phase = this.#segment === NO_SEGMENT ? Phase.IDLE : Phase.WAITING;
   }
 
   #remove(): void {

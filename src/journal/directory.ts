@@ -11,6 +11,7 @@
  */
 import { join } from 'node:path';
 import { CorruptLogError, SessileError } from '../core/errors.ts';
+import { SHARDS_MAX } from '../core/limits.ts';
 import type { Disk } from './disk.ts';
 import { FORMAT_VERSION } from './format.ts';
 
@@ -64,24 +65,36 @@ export function readManifest(disk: Disk, folder: string): Manifest | undefined {
   const length = disk.read(file, bytes, 0, MANIFEST_BYTES_MAX, 0);
   disk.close(file);
   const manifest = parse(bytes.toString('utf8', 0, length));
-  if (manifest === undefined) throw new CorruptLogError(`${path} is no manifest`, { path });
-  if (manifest.format === FORMAT_VERSION) return manifest;
-  throw new SessileError(
-    'storage_format',
-    `${path} has format ${manifest.format}; this version reads format ${FORMAT_VERSION}`,
-    { path, format: manifest.format },
-  );
+  const format = manifest?.format;
+  // Another format may say anything else.
+  if (Number.isInteger(format) && format !== FORMAT_VERSION) {
+    throw new SessileError(
+      'storage_format',
+      `${path} has format ${format}; this version reads format ${FORMAT_VERSION}`,
+      { path, format },
+    );
+  }
+  if (manifest !== undefined && isRight(manifest)) return manifest;
+  throw new CorruptLogError(`${path} is no manifest`, { path });
 }
 
 function parse(text: string): Manifest | undefined {
   try {
-    const m = JSON.parse(text) as Manifest;
-    const numbers = [m.format, m.generation, m.shards, m.sessionsMax, m.seedA, m.seedB];
-    const isRight = numbers.every(Number.isInteger) && /^[0-9a-f]{32}$/.test(m.engine);
-    return isRight ? m : undefined;
+    const parsed = JSON.parse(text);
+    return typeof parsed === 'object' && parsed !== null ? parsed : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isRight(m: Manifest): boolean {
+  const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) > 0;
+  return (
+    [m.format, m.generation, m.shards, m.sessionsMax].every(isCount) &&
+    [m.seedA, m.seedB].every(Number.isInteger) &&
+    m.shards <= SHARDS_MAX &&
+    /^[0-9a-f]{32}$/.test(m.engine)
+  );
 }
 
 export function writeManifest(disk: Disk, folder: string, manifest: Manifest): void {

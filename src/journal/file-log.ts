@@ -41,19 +41,23 @@ interface Segment {
   bytes: number;
 }
 
+/** A file is closed when the log has left it and no sync of it is under way any more. */
+interface OpenFile {
+  readonly descriptor: number;
+  syncs: number;
+  isLeft: boolean;
+}
+
 export class FileLog implements Log {
   readonly #disk: Disk;
   readonly #config: FileLogConfig;
   readonly #segments: Segment[] = [];
-  #file = -1;
+  #file: OpenFile | undefined;
   #seed = 0;
   #offset = 0;
   #position = 0;
   #synced = 0;
   #isFailed = false;
-  /** Syncs under way, and files that are closed when there are none. */
-  #syncing = 0;
-  #retired: number[] = [];
 
   /** Opens the log where a writer before, or recovery, has left it. */
   constructor(disk: Disk, config: FileLogConfig, tail: LogTail) {
@@ -68,7 +72,7 @@ export class FileLog implements Log {
       if (number === tail.segment) this.#goOn(file, tail.offset);
       else disk.close(file);
     }
-    assert(this.#file >= 0, 'the segment in which a log goes on is there');
+    assert(this.#file !== undefined, 'the segment in which a log goes on is there');
   }
 
   #goOn(file: number, offset: number): void {
@@ -76,11 +80,11 @@ export class FileLog implements Log {
     this.#disk.read(file, bytes, 0, SEGMENT_HEADER_BYTES, 0);
     const header = decodeSegmentHeader(bytes);
     assert(header !== undefined, 'the segment in which a log goes on has a header');
-    this.#file = file;
+    this.#file = { descriptor: file, syncs: 0, isLeft: false };
     this.#seed = header.seed;
     this.#offset = offset;
     this.#position = header.position + offset - SEGMENT_HEADER_BYTES;
-    // A log that does not wait for the disk knows this much only: see `#nextSegment`.
+    // A writer before may have left blocks of this segment to the system.
     this.#synced = this.#config.syncs ? this.#position : header.position;
     this.#last.bytes = offset;
   }
@@ -103,12 +107,25 @@ export class FileLog implements Log {
     return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  get segmentBytesMax(): number {
+    return this.#config.segmentBytesMax;
+  }
+
   get segments(): number {
     return this.#segments.length;
   }
 
   get oldestSegment(): number {
     return this.#segments[0].number;
+  }
+
+  /** The last of the oldest segments that together hold so many bytes; never the one written. */
+  oldestOf(bytes: number): number {
+    let last = 0;
+    for (let sum = this.#segments[0].bytes; sum < bytes && last < this.segments - 2; last++) {
+      sum += this.#segments[last + 1].bytes;
+    }
+    return this.#segments[last].number;
   }
 
   get segment(): number {
@@ -129,9 +146,9 @@ export class FileLog implements Log {
         wallOffsetMs: batch.wallOffsetMs,
       });
       // cold: once a batch
-      writeAll(this.#disk, this.#file, batch.bytes.subarray(0, length), this.#offset);
+      writeAll(this.#disk, this.#file!.descriptor, batch.bytes.subarray(0, length), this.#offset);
     } catch (error) {
-      if (isNoRoom(error)) return done(Appended.NO_ROOM, error as Error);
+      if (isNoRoom(error) && !this.#isFailed) return done(Appended.NO_ROOM, error as Error);
       return this.#fail(error as Error, done);
     }
     this.#offset += length;
@@ -144,37 +161,26 @@ export class FileLog implements Log {
   /** Has all that was appended on disk. */
   sync(done: AppendDone): void {
     const position = this.#position;
+    if (this.#isFailed) return done(Appended.FAILED, new Error('the log has failed before'));
+    if (position === this.#synced) return done(Appended.DONE);
+    const file = this.#file!;
     const finish = (error: Error | null): void => {
+      file.syncs -= 1;
+      if (file.isLeft) this.#leave(file);
       if (error !== null) return this.#fail(error, done);
+      // The log may have gone on to another segment meanwhile, which synced all before it.
       this.#synced = Math.max(this.#synced, position);
       done(Appended.DONE);
     };
-    if (this.#isFailed) return done(Appended.FAILED, new Error('the log has failed before'));
-    if (position === this.#synced) return done(Appended.DONE);
-    if (!this.#config.blocks) return this.#syncLater(finish);
+    file.syncs += 1;
+    if (!this.#config.blocks) return this.#disk.syncLater(file.descriptor, finish);
     let problem: Error | null = null;
     try {
-      this.#disk.sync(this.#file);
+      this.#disk.sync(file.descriptor);
     } catch (error) {
       problem = error as Error;
     }
     finish(problem);
-  }
-
-  #syncLater(finish: (error: Error | null) => void): void {
-    this.#syncing += 1;
-    this.#disk.syncLater(this.#file, (error) => {
-      this.#syncing -= 1;
-      this.#closeRetired();
-      finish(error);
-    });
-  }
-
-  /** Closes files that are written no more, unless one of them may be being synced. */
-  #closeRetired(): void {
-    if (this.#syncing > 0) return;
-    for (const file of this.#retired) this.#disk.close(file);
-    this.#retired = [];
   }
 
   /**
@@ -208,9 +214,13 @@ export class FileLog implements Log {
   }
 
   close(): void {
-    if (this.#file >= 0) this.#retired.push(this.#file);
-    this.#file = -1;
-    this.#closeRetired();
+    if (this.#file !== undefined) this.#leave(this.#file);
+    this.#file = undefined;
+  }
+
+  #leave(file: OpenFile): void {
+    file.isLeft = true;
+    if (file.syncs === 0) this.#disk.close(file.descriptor);
   }
 
   get #last(): Segment {
@@ -218,25 +228,26 @@ export class FileLog implements Log {
   }
 
   #nextSegment(): void {
-    if (this.#synced !== this.#position) this.#syncLast();
+    const before = this.#file!;
+    if (this.#synced !== this.#position) this.#syncNow(before);
+    this.#synced = this.#position;
     const number = this.#last.number + 1;
     const { file, seed } = createSegment(this.#disk, this.#config, number, this.#position);
-    this.#retired.push(this.#file);
-    this.#closeRetired();
-    this.#file = file;
+    this.#leave(before);
+    this.#file = { descriptor: file, syncs: 0, isLeft: false };
     this.#seed = seed;
     this.#offset = SEGMENT_HEADER_BYTES;
     this.#segments.push({ number, bytes: this.#offset });
   }
 
-  /** What went before a new segment is on disk. For want of room too, this is not tried again. */
-  #syncLast(): void {
+  /** Even for want of room a sync that failed is not tried again. */
+  #syncNow(file: OpenFile): void {
     try {
-      this.#disk.sync(this.#file);
+      this.#disk.sync(file.descriptor);
     } catch (error) {
-      throw new Error('a sync failed', { cause: error });
+      this.#isFailed = true;
+      throw error;
     }
-    this.#synced = this.#position;
   }
 
   #fail(error: Error, done: AppendDone): void {

@@ -3,16 +3,17 @@
  * shard a log to append to.
  *
  * The manifest's generation is the set of segments that counts. Where shards are as many as before
- * the logs go on in new segments. Otherwise, or when fewer sessions are allowed, which the most
- * recent ones then are, the survivors are written anew under the next generation, which the
- * manifest names in one step.
+ * the logs go on in new segments. Otherwise, or when the most recent sessions must do because
+ * fewer are allowed, the survivors are written anew under the next generation, which the manifest
+ * then names in one step.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { createArena } from '../core/arena.ts';
-import { CorruptLogError } from '../core/errors.ts';
+import { CorruptLogError, SessileError } from '../core/errors.ts';
 import { Header, Row, RowFlag } from '../core/layout.ts';
 import { createLedger, shardSlots } from '../core/ledger.ts';
+import { END_ID_WORDS } from '../core/log-entry.ts';
 import { LogReplay } from '../core/log-replay.ts';
 import { SessionTable } from '../core/session-table.ts';
 import {
@@ -26,7 +27,7 @@ import {
 import type { Disk } from './disk.ts';
 import { createSegment, FileLog, type FileLogConfig } from './file-log.ts';
 import { FORMAT_VERSION, SEGMENT_HEADER_BYTES } from './format.ts';
-import { noteTail } from './log-notes.ts';
+import { notedTail, noteTail } from './log-notes.ts';
 import { LogWriter } from './log-writer.ts';
 import { readSegment, type SegmentContent } from './segment-reader.ts';
 
@@ -83,7 +84,7 @@ export class Journal {
       seedA: randomInt(2 ** 32),
       seedB: randomInt(2 ** 32),
     };
-    if (found === undefined && listSegments(disk, config.folder).length > 0) {
+    if (found === undefined && holdsEntries(disk, config.folder)) {
       throw new CorruptLogError(`${config.folder} holds segments, and no manifest`, {
         folder: config.folder,
       });
@@ -109,23 +110,23 @@ export class Journal {
     commitsBefore: number,
     onProgress: (part: number) => void,
   ): Recovered {
-    removeLeftovers(this.#disk, this.#config.folder, this.#manifest.generation);
-    const reshards = this.#manifest.shards !== this.#config.shards;
-    const isFewer = this.#config.sessionsMax < this.#manifest.sessionsMax;
-    // Then sessions that ended since may need more slots, while the logs are read, than there are.
-    const chosen =
-      reshards || isFewer ? this.#chooseSurvivors(tables[0], clocks, onProgress) : undefined;
+    const { folder, shards, sessionsMax } = this.#config;
+    const { generation } = this.#manifest;
+    const reshards = this.#manifest.shards !== shards;
+    const isRewritten = reshards || this.#manifest.sessionsMax > sessionsMax;
+    const chosen = isRewritten ? this.#chooseSurvivors(tables[0], clocks, onProgress) : undefined;
     const replay = new LogReplay(tables, false, chosen?.survivors);
     const read = this.#replay(replay, clocks, onProgress);
     if (replay.overflow > 0) throw new CorruptLogError('the segments hold too many sessions');
-    const disconnected = replay.dropConnectionScoped() + (chosen?.disconnected ?? 0);
-    // One shard may have lost the end that made a place which another has given away.
-    const evicted = replay.keepNewest(this.#config.sessionsMax) + (chosen?.evicted ?? 0);
+    const disconnected = (chosen?.disconnected ?? 0) + replay.dropConnectionScoped();
+    // One shard may have lost the end that made room for a session which another did not lose.
+    const evicted = chosen?.evicted ?? replay.keepNewest(sessionsMax);
     const commits = Math.max(commitsBefore, replay.commits);
     const sessions = replay.finish(commits, reshards);
-    const isRewritten = chosen !== undefined || evicted > 0;
+    // Nothing is changed before it is known that all can be read. A new directory has no segments.
+    removeLeftovers(this.#disk, folder, this.#isNew ? 0 : generation);
     if (isRewritten) this.#rewrite(tables, clocks);
-    else this.#goOn(tables, read.tails);
+    else this.#goOn(tables, read.tails, replay, clocks);
     const used = tables.map(({ arena }) => arena.floats[Header.COMMITS / 2]);
     return {
       sessions,
@@ -147,8 +148,9 @@ export class Journal {
   }
 
   /**
-   * Who is left, in tables as they were, with rows only, because whole ones may not fit beside the
-   * new ones.
+   * When fewer sessions are allowed than the segments may tell of, or other shards would read
+   * them: who is left, as rows only, because tables like those of before may not fit beside the
+   * new ones. These may hold all that ever lived together; of the new ones only the outcome fits.
    */
   #chooseSurvivors(
     like: SessionTable,
@@ -179,7 +181,8 @@ export class Journal {
   ): { tails: (SegmentContent | undefined)[]; bytes: number; segments: number; tornBytes: number } {
     const { folder } = this.#config;
     const { generation, shards } = this.#manifest;
-    const all = listSegments(this.#disk, folder).filter((one) => one.generation === generation);
+    const found = this.#isNew ? [] : listSegments(this.#disk, folder);
+    const all = found.filter((one) => one.generation === generation);
     const tails: (SegmentContent | undefined)[] = new Array(shards).fill(undefined);
     let bytes = 0;
     let tornBytes = 0;
@@ -188,8 +191,10 @@ export class Journal {
       const next = all[index + 1];
       const isLast = next === undefined || next.shard !== name.shard;
       if (name.shard >= shards) throw this.#corrupt(name, 'its shard is not of this generation');
+      if (!isLast && next.number !== name.number + 1) {
+        throw this.#corrupt(next, `segment ${name.number + 1} before it is missing`);
+      }
       const limit = isLast ? Number.POSITIVE_INFINITY : this.#positionOf(next);
-      const before = tails[name.shard];
       const content = readSegment(
         this.#disk,
         folder,
@@ -202,11 +207,15 @@ export class Journal {
           }
         },
       );
-      this.#checkContent(content, before, isLast ? undefined : limit);
+      this.#checkContent(content, isLast ? undefined : limit);
       tails[name.shard] = content;
       bytes += content.offset;
       if (isLast) tornBytes += content.fileBytes - content.offset;
       onProgress((index + 1) / all.length);
+    }
+    const without = this.#isNew ? -1 : tails.indexOf(undefined);
+    if (without >= 0) {
+      throw new CorruptLogError(`${folder} holds no segment of shard ${without}`, { folder });
     }
     return { tails, bytes, segments: all.length, tornBytes };
   }
@@ -215,17 +224,10 @@ export class Journal {
     return readSegment(this.#disk, this.#config.folder, name, 0, () => {}).header.position;
   }
 
-  #checkContent(
-    content: SegmentContent,
-    before: SegmentContent | undefined,
-    limit: number | undefined,
-  ): void {
+  #checkContent(content: SegmentContent, limit: number | undefined): void {
     const { name, header, offset } = content;
     if (header.engine !== this.#manifest.engine) {
       throw this.#corrupt(name, 'it belongs to another data directory');
-    }
-    if (before !== undefined && name.number !== before.name.number + 1) {
-      throw this.#corrupt(name, `segment ${before.name.number + 1} before it is missing`);
     }
     if (content.isDamaged || (limit !== undefined && content.position !== limit)) {
       throw this.#corrupt(name, 'damaged, although what follows was written', offset);
@@ -237,25 +239,30 @@ export class Journal {
     return new CorruptLogError(`${path} at offset ${offset}: ${what}`, { path, offset });
   }
 
-  /** The logs go on where they end, each in a new segment. */
-  #goOn(tables: readonly SessionTable[], tails: (SegmentContent | undefined)[]): void {
-    const { sessionsMax } = this.#config;
-    if (this.#isNew || sessionsMax !== this.#manifest.sessionsMax) {
-      // Before the segments, which count for nothing without it.
-      this.#manifest = { ...this.#manifest, sessionsMax };
-      writeManifest(this.#disk, this.#config.folder, this.#manifest);
-    }
+  /** The logs go on where they end, each in a new segment, with the ends of those taken out. */
+  #goOn(
+    tables: readonly SessionTable[],
+    tails: (SegmentContent | undefined)[],
+    { takenOut }: LogReplay,
+    clocks: Clocks,
+  ): void {
     for (const [shard, table] of tables.entries()) {
       const tail = tails[shard];
       if (tail !== undefined) makeSafe(this.#disk, this.#config.folder, tail);
       const number = (tail?.name.number ?? 0) + 1;
       const position = tail?.position ?? 0;
-      const { file } = createSegment(this.#disk, this.logConfig(shard, true), number, position);
-      this.#disk.close(file);
-      const buffer = table.log!.buffer;
-      noteTail(buffer, { segment: number, offset: SEGMENT_HEADER_BYTES });
-      buffer.segment = number;
+      const config = this.logConfig(shard, true);
+      this.#disk.close(createSegment(this.#disk, config, number, position).file);
+      const ids = Int32Array.from(takenOut[shard].ids);
+      const { reasons } = takenOut[shard];
+      this.#write(table, config, number, clocks, reasons.length, (index) => {
+        table.log!.endedBefore(ids, index * END_ID_WORDS, reasons[index]);
+      });
     }
+    const { sessionsMax } = this.#config;
+    if (!this.#isNew && sessionsMax === this.#manifest.sessionsMax) return;
+    this.#manifest = { ...this.#manifest, sessionsMax };
+    writeManifest(this.#disk, this.#config.folder, this.#manifest);
   }
 
   /** Writes all sessions as a generation of their own, and then has that count. */
@@ -266,24 +273,32 @@ export class Journal {
     for (const [shard, table] of tables.entries()) {
       const config = this.logConfig(shard, true, generation);
       this.#disk.close(createSegment(this.#disk, config, 1, 0).file);
-      const buffer = table.log!.buffer;
-      buffer.segment = 1;
-      const start = { segment: 1, offset: SEGMENT_HEADER_BYTES };
-      const log = new FileLog(this.#disk, { ...config, syncs: true }, start);
-      this.#writeAll(table, log, clocks);
-      noteTail(buffer, log.tail);
-      buffer.segment = log.segment;
-      log.close();
+      const { words } = table.arena;
+      this.#write(table, config, 1, clocks, words[Header.HIGH_WATER], (slot) => {
+        const isLive = (words[table.rowOf(slot) + Row.FLAGS] & RowFlag.LIVE) !== 0;
+        if (isLive) table.log!.admitted(slot);
+      });
     }
     this.#manifest = { ...manifest, generation, shards, sessionsMax };
     writeManifest(this.#disk, folder, this.#manifest);
     removeLeftovers(this.#disk, folder, generation);
   }
 
-  #writeAll(table: SessionTable, log: FileLog, clocks: Clocks): void {
-    const { words } = table.arena;
+  /** Begins a log in an empty segment: `append` appends what there is of each of `count`. */
+  #write(
+    table: SessionTable,
+    config: FileLogConfig,
+    segment: number,
+    clocks: Clocks,
+    count: number,
+    append: (index: number) => void,
+  ): void {
     const sessionLog = table.log!;
     const { buffer } = sessionLog;
+    noteTail(buffer, { segment, offset: SEGMENT_HEADER_BYTES });
+    buffer.segment = segment;
+    if (count === 0) return;
+    const log = new FileLog(this.#disk, { ...config, syncs: true }, notedTail(buffer));
     let problem: Error | undefined;
     const writer = new LogWriter(buffer, log, {
       wallOffsetMs: () => clocks.wallMs - clocks.engineMs,
@@ -295,19 +310,37 @@ export class Journal {
     const flush = (): void => {
       buffer.publish();
       writer.pump(0);
-      buffer.segment = log.segment;
       if (problem !== undefined) throw problem;
-      if (buffer.hasEntries()) throw new CorruptLogError('there is no room to write the sessions');
+      if (!buffer.hasEntries()) return;
+      throw new SessileError('storage_failed', `${config.folder} has no room for the sessions`, {
+        folder: config.folder,
+      });
     };
-    for (let slot = 0; slot < words[Header.HIGH_WATER]; slot++) {
-      if ((words[table.rowOf(slot) + Row.FLAGS] & RowFlag.LIVE) === 0) continue;
+    try {
+      for (let index = 0; index < count; index++) {
+        if (!sessionLog.hasRoom()) flush();
+        append(index);
+      }
       if (!sessionLog.hasRoom()) flush();
-      sessionLog.admitted(slot);
+      sessionLog.counted();
+      flush();
+    } finally {
+      log.close();
     }
-    if (!sessionLog.hasRoom()) flush();
-    sessionLog.counted();
-    flush();
   }
+}
+
+/**
+ * Whether there is a segment with more than a header. Nothing is appended before there is a
+ * manifest, so others were left by a first start that did not come so far.
+ */
+function holdsEntries(disk: Disk, folder: string): boolean {
+  return listSegments(disk, folder).some(({ name }) => {
+    const file = disk.open(join(folder, name), false);
+    const size = disk.size(file);
+    disk.close(file);
+    return size > SEGMENT_HEADER_BYTES;
+  });
 }
 
 /**

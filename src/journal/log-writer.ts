@@ -81,6 +81,8 @@ export class LogWriter {
     const buffer = this.#buffer;
     this.#isBusy = false;
     if (this.#isAbandoned) return;
+    // Something else of the log failed meanwhile: nothing is promised any more.
+    if (buffer.state === LogState.FAILED) return;
     if (outcome === Appended.FAILED) {
       this.fail(error);
     } else if (outcome === Appended.NO_ROOM) {

@@ -68,8 +68,8 @@ class Reader {
   readonly #path: string;
   readonly #name: SegmentName;
   readonly #fileBytes: number;
-  #memory = new ArrayBuffer(WINDOW_BYTES);
-  #bytes = Buffer.from(this.#memory);
+  #memory: ArrayBuffer;
+  #bytes: Buffer;
   /** The part of the file that is in memory. */
   #from = 0;
   #to = 0;
@@ -80,6 +80,8 @@ class Reader {
     this.#path = path;
     this.#name = name;
     this.#fileBytes = disk.size(file);
+    this.#memory = new ArrayBuffer(Math.min(WINDOW_BYTES, Math.ceil(this.#fileBytes / 8) * 8));
+    this.#bytes = Buffer.from(this.#memory);
   }
 
   read(limit: number, visit: VisitBlock): SegmentContent {

@@ -341,11 +341,10 @@ export class Router implements Dispatcher {
     this.clock.read();
     this.#executions.expire(this.clock.cell[0]);
     if (this.#inBatch) return;
+    // A disk that was full may have room again.
     if (this.#journal !== undefined) return this.#writeScheduled();
     this.begin(0);
     this.end();
-    // A disk that was full may have room again.
-    if (this.#journal?.isIdle === false) this.#scheduleLog();
     this.#options.onProgress();
   }
 

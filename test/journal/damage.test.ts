@@ -1,0 +1,222 @@
+/**
+ * Files that are not as they were written: torn ends are cut off, everything else is refused with
+ * the file and the offset, and a refused start changes nothing.
+ */
+import { expect, test } from 'vitest';
+import { SessileError } from '../../src/core/errors.ts';
+import { BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../src/journal/format.ts';
+import * as h from '../core/helpers.ts';
+import { FaultyDisk } from './faulty-disk.ts';
+import { sessionsOf } from './oracle.ts';
+import { FOLDER, newWorld, Rig, type RigOptions } from './rig.ts';
+
+const MANIFEST = `${FOLDER}/sessile.json`;
+const segment = (number: number, shard = 0): string => {
+  return `${FOLDER}/g000001-s00${shard}-0000000${number}.log`;
+};
+
+interface Written {
+  disk: FaultyDisk;
+  /** Where each block of the last segment begins and, last, where they end; what it left. */
+  blocks: { offset: number; state: string[] }[];
+}
+
+const stateOf = (rig: Rig): string[] =>
+  rig.tables.flatMap((table) => sessionsOf(rig, table).map(({ id, kept }) => `${id} ${kept}`));
+
+/** Five blocks in the first segment, and if wanted as many in each of further runs. */
+function written(runs = 1): Written {
+  const disk = new FaultyDisk();
+  const world = newWorld();
+  let blocks: Written['blocks'] = [];
+  for (let run = 0; run < runs; run++) {
+    const rig = new Rig(disk, world);
+    const [{ table, log }] = rig.shards;
+    blocks = [{ offset: log.tail.offset, state: stateOf(rig) }];
+    for (let id = 1; id <= 5; id++) {
+      if (run === 0) h.open(table, id);
+      const slot = h.orderOf(table).find((at) => h.idOf(table, at) === id)!;
+      const session = h.sessionOf(table, slot);
+      const reply = `reply ${run} ${id}`;
+      h.execute(table, { id, session, request: run + 1 }, reply, `data ${id}`);
+      rig.flush();
+      blocks.push({ offset: log.tail.offset, state: stateOf(rig) });
+    }
+  }
+  return { disk, blocks };
+}
+
+/** The error of a start that must be refused, and must not have changed anything. */
+function refused(disk: FaultyDisk, options: RigOptions = {}): SessileError {
+  const image = disk.image();
+  let thrown: unknown;
+  try {
+    new Rig(disk, newWorld(), options);
+  } catch (error) {
+    thrown = error;
+  }
+  if (!(thrown instanceof SessileError)) throw new Error('the start is refused', { cause: thrown });
+  expect(disk.image()).toEqual(image);
+  expect(disk.openFiles).toBe(0);
+  return thrown;
+}
+
+function changed(
+  disk: FaultyDisk,
+  path: string,
+  change: (bytes: Buffer) => Uint8Array,
+): FaultyDisk {
+  const copy = disk.copy();
+  copy.replace(path, change(Buffer.from(copy.contents(path))));
+  return copy;
+}
+
+const flipped = (disk: FaultyDisk, path: string, at: number, bit = 0): FaultyDisk =>
+  changed(disk, path, (bytes) => {
+    bytes[at] ^= 1 << bit;
+    return bytes;
+  });
+
+test('a last segment that is cut anywhere gives the blocks that are whole', () => {
+  const { disk, blocks } = written();
+  const { length } = disk.contents(segment(1));
+  expect(blocks.at(-1)!.offset).toBe(length);
+  for (let cut = SEGMENT_HEADER_BYTES; cut <= length; cut++) {
+    const left = changed(disk, segment(1), (bytes) => bytes.subarray(0, cut));
+    const rig = new Rig(left, newWorld());
+    const whole = blocks.findLast(({ offset }) => offset <= cut)!;
+    expect(stateOf(rig)).toEqual(whole.state);
+    expect(rig.recovered.tornBytes).toBe(cut - whole.offset);
+    // What was cut off stays so, and the log goes on behind it.
+    rig.flush();
+    expect(stateOf(new Rig(left.copy(), newWorld()))).toEqual(whole.state);
+  }
+});
+
+test('zeros or noise behind the last block are cut off', () => {
+  const { disk, blocks } = written();
+  const random = h.random(3);
+  for (const noise of [new Uint8Array(900), Uint8Array.from({ length: 900 }, () => random(256))]) {
+    const left = changed(disk, segment(1), (bytes) => Buffer.concat([bytes, noise]));
+    const rig = new Rig(left, newWorld());
+    expect(stateOf(rig)).toEqual(blocks.at(-1)!.state);
+    expect(rig.recovered.tornBytes).toBe(900);
+  }
+});
+
+test('a bit flipped in a block that another one followed is damage, wherever it is', () => {
+  const { disk, blocks } = written();
+  for (let index = 0; index < 4; index++) {
+    const { offset } = blocks[index];
+    for (let at = offset; at < blocks[index + 1].offset; at += 3) {
+      const error = refused(flipped(disk, segment(1), at, at % 8));
+      expect(error).toMatchObject({ code: 'storage_corrupt', details: { offset } });
+      expect(error.details.path).toBe(segment(1));
+      expect(error.message).toContain(`${segment(1)} at offset ${offset}`);
+    }
+  }
+});
+
+test('a bit flipped in the last block of a segment that another one follows is damage', () => {
+  const { disk } = written(2);
+  const { length } = disk.contents(segment(1));
+  const error = refused(flipped(disk, segment(1), length - 5));
+  expect(error).toMatchObject({ code: 'storage_corrupt', details: { path: segment(1) } });
+});
+
+test('a bit flipped in the header of a segment is damage', () => {
+  const { disk } = written();
+  for (let at = 0; at < SEGMENT_HEADER_BYTES; at++) {
+    const error = refused(flipped(disk, segment(1), at, at % 8));
+    expect(error).toMatchObject({ code: 'storage_corrupt', details: { path: segment(1) } });
+  }
+});
+
+test('a segment that is missing is named, in the middle or of a whole shard', () => {
+  const { disk } = written(3);
+  const middle = disk.copy();
+  middle.forget(segment(2));
+  const error = refused(middle);
+  expect(error.code).toBe('storage_corrupt');
+  expect(error.message).toContain('segment 2 before it is missing');
+  const none = disk.copy();
+  for (const number of [1, 2, 3]) none.forget(segment(number));
+  expect(refused(none).message).toContain('no segment of shard 0');
+});
+
+test('segments of another directory, shard or place are refused', () => {
+  const { disk } = written(2);
+  const other = written(2).disk;
+  for (const number of [1, 2]) {
+    const mixed = changed(disk, segment(number), () => other.contents(segment(number)));
+    expect(refused(mixed)).toMatchObject({ code: 'storage_corrupt' });
+  }
+  const moved = changed(disk, segment(2), () => disk.contents(segment(1)));
+  expect(refused(moved).message).toContain('the header is that of another segment');
+  const extra = disk.copy();
+  extra.replace(segment(1, 1), disk.contents(segment(1)));
+  expect(refused(extra).code).toBe('storage_corrupt');
+});
+
+const GARBLED = ['', '{', 'null', '7', '[]', '{}', '{"format":1}', 'x'.repeat(70_000)];
+
+test.each(GARBLED)('a manifest that is none is refused: %j', (text) => {
+  const { disk } = written();
+  const error = refused(changed(disk, MANIFEST, () => Buffer.from(text)));
+  expect(error).toMatchObject({ code: 'storage_corrupt', details: { path: MANIFEST } });
+});
+
+test('a manifest with numbers that cannot be is refused', () => {
+  const { disk } = written();
+  const manifest = JSON.parse(Buffer.from(disk.contents(MANIFEST)).toString());
+  for (const wrong of [
+    { shards: 0 },
+    { shards: -1 },
+    { shards: 1e9 },
+    { sessionsMax: 0 },
+    { generation: 1.5 },
+    { engine: 'me' },
+    { seedA: 'x' },
+  ]) {
+    const text = JSON.stringify({ ...manifest, ...wrong });
+    const error = refused(changed(disk, MANIFEST, () => Buffer.from(text)));
+    expect(error.code).toBe('storage_corrupt');
+  }
+});
+
+test('a manifest of another format is named as such, whatever else it says', () => {
+  const { disk } = written();
+  const error = refused(changed(disk, MANIFEST, () => Buffer.from('{"format":2,"new":true}')));
+  expect(error).toMatchObject({ code: 'storage_format', details: { format: 2 } });
+});
+
+test('segments without a manifest, or of another generation than it names, are left alone', () => {
+  const { disk } = written();
+  const without = disk.copy();
+  without.forget(MANIFEST);
+  expect(refused(without).code).toBe('storage_corrupt');
+  const later = changed(disk, MANIFEST, (bytes) => {
+    return Buffer.from(bytes.toString().replace('"generation": 1', '"generation": 2'));
+  });
+  expect(refused(later).code).toBe('storage_corrupt');
+});
+
+test('an entry that cannot be is refused although its block is whole', async () => {
+  const { disk, blocks } = written();
+  const { isBlock, peekBlock, sealBlock, decodeSegmentHeader } = await import(
+    '../../src/journal/format.ts'
+  );
+  const { offset } = blocks[1];
+  for (const words of [0, 1, 3, 2 ** 20]) {
+    const wrong = changed(disk, segment(1), (bytes) => {
+      const { seed } = decodeSegmentHeader(bytes)!;
+      const header = peekBlock(bytes, offset)!;
+      bytes.writeUInt32LE(words, offset + BLOCK_HEADER_BYTES);
+      sealBlock(bytes.subarray(offset), seed, header);
+      expect(isBlock(bytes, offset, header.length, seed)).toBe(true);
+      return bytes;
+    });
+    const error = refused(wrong);
+    expect(error).toMatchObject({ code: 'storage_corrupt', details: { offset } });
+  }
+});
