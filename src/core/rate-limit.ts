@@ -61,17 +61,6 @@ export function take(
   store(words, floats, row, now, backlog);
 }
 
-/** After a clock was set back: nobody owes more than a whole burst. */
-export function clampBacklog(
-  words: Int32Array,
-  floats: Float64Array,
-  row: number,
-  now: Float64Array,
-): void {
-  const whole = UNITS * words[row + Row.RATE_BURST];
-  if (backlogAt(words, floats, row, now) > whole) store(words, floats, row, now, whole);
-}
-
 function store(
   words: Int32Array,
   floats: Float64Array,

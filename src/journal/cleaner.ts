@@ -28,6 +28,9 @@ const BYTES_MAX = 256 * 1024;
 /** Segments may hold so many times the live state. */
 const LIVE_TIMES = 2;
 
+/** A walk that gained nothing is not repeated before the log grew by a part of the live state. */
+const REST_PARTS = 4;
+
 /** A walk that only measures is for no segment. */
 const NO_SEGMENT = -1;
 
@@ -63,6 +66,8 @@ export class Cleaner {
   /** Where the log ended when the walk began, and what the walk has appended itself. */
   #beganAt = 0;
   #rewritten = 0;
+  /** Where the log must have come before another walk is worth it. */
+  #restUntil = 0;
   /** By how much others made the log longer from the begin of a walk to its end. */
   #growth = 0;
 
@@ -78,7 +83,8 @@ export class Cleaner {
     if (this.#phase === Phase.WALKING) return true;
     if (this.#phase === Phase.WAITING) return this.#buffer.isDurable(this.#position);
     if (this.#phase === Phase.REMOVING) return false;
-    return this.#log.segments >= 2 && (this.#isStale() || this.#excess() > 0);
+    if (this.#log.segments < 2 || this.#log.position < this.#restUntil) return false;
+    return this.#isStale() || this.#excess() > 0;
   }
 
   #isStale(): boolean {
@@ -97,9 +103,7 @@ export class Cleaner {
     // However fast it grows: a log of less than that would be written again all the time.
     const again = Math.max(0, this.#rewritten - this.#log.segmentBytesMax);
     const growth = Math.min(this.#growth + Math.min(again, this.#growth), live / 2);
-    // Without the segment that is being written: a batch may be longer than a segment should be,
-    // and then two full of live state would be cleaned for ever, each into the next.
-    return this.#log.bytes - this.#log.tail.offset + growth - LIVE_TIMES * live;
+    return this.#log.bytes + growth - LIVE_TIMES * live;
   }
 
   /** One slice. Only by the holder of the owner word. */
@@ -151,9 +155,14 @@ export class Cleaner {
   }
 
   #remove(): void {
+    const { bytes } = this.#log;
     this.#phase = Phase.REMOVING;
     this.#log.drop(this.#segment, (outcome, error) => {
       this.#phase = Phase.IDLE;
+      // A batch may be longer than a segment should be: two segments full of live state would be
+      // cleaned for ever, each into the next.
+      const isWasted = this.#log.segments <= 2 && bytes - this.#log.bytes <= this.#rewritten;
+      if (isWasted) this.#restUntil = this.#log.position + this.#bytes / REST_PARTS;
       if (outcome === Appended.FAILED) this.#writer.fail(error);
     });
   }

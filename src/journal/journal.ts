@@ -253,16 +253,18 @@ export class Journal {
       const position = tail?.position ?? 0;
       const config = this.logConfig(shard, true);
       this.#disk.close(createSegment(this.#disk, config, number, position).file);
-      const ids = Int32Array.from(takenOut[shard].ids);
       const { reasons } = takenOut[shard];
-      this.#write(table, config, number, clocks, reasons.length, (index) => {
+      const ids = Int32Array.from(takenOut[shard].ids);
+      begin(table, number);
+      if (reasons.length === 0) continue;
+      this.#write(table, config, clocks, reasons.length, (index) => {
         table.log!.endedBefore(ids, index * END_ID_WORDS, reasons[index]);
       });
     }
-    const { sessionsMax } = this.#config;
+    const { sessionsMax, folder } = this.#config;
     if (!this.#isNew && sessionsMax === this.#manifest.sessionsMax) return;
     this.#manifest = { ...this.#manifest, sessionsMax };
-    writeManifest(this.#disk, this.#config.folder, this.#manifest);
+    writeManifest(this.#disk, folder, this.#manifest);
   }
 
   /** Writes all sessions as a generation of their own, and then has that count. */
@@ -274,7 +276,8 @@ export class Journal {
       const config = this.logConfig(shard, true, generation);
       this.#disk.close(createSegment(this.#disk, config, 1, 0).file);
       const { words } = table.arena;
-      this.#write(table, config, 1, clocks, words[Header.HIGH_WATER], (slot) => {
+      begin(table, 1);
+      this.#write(table, config, clocks, words[Header.HIGH_WATER], (slot) => {
         const isLive = (words[table.rowOf(slot) + Row.FLAGS] & RowFlag.LIVE) !== 0;
         if (isLive) table.log!.admitted(slot);
       });
@@ -284,20 +287,16 @@ export class Journal {
     removeLeftovers(this.#disk, folder, generation);
   }
 
-  /** Begins a log in an empty segment: `append` appends what there is of each of `count`. */
+  /** Writes to a log that has begun: `append` appends what there is of each of `count`. */
   #write(
     table: SessionTable,
     config: FileLogConfig,
-    segment: number,
     clocks: Clocks,
     count: number,
     append: (index: number) => void,
   ): void {
     const sessionLog = table.log!;
     const { buffer } = sessionLog;
-    noteTail(buffer, { segment, offset: SEGMENT_HEADER_BYTES });
-    buffer.segment = segment;
-    if (count === 0) return;
     const log = new FileLog(this.#disk, { ...config, syncs: true }, notedTail(buffer));
     let problem: Error | undefined;
     const writer = new LogWriter(buffer, log, {
@@ -328,6 +327,13 @@ export class Journal {
       log.close();
     }
   }
+}
+
+/** The log of a table goes on in a segment that is empty. */
+function begin(table: SessionTable, segment: number): void {
+  const { buffer } = table.log!;
+  noteTail(buffer, { segment, offset: SEGMENT_HEADER_BYTES });
+  buffer.segment = segment;
 }
 
 /**

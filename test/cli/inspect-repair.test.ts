@@ -86,7 +86,7 @@ test('bytes behind the last block that were never acknowledged are no damage', a
   expect(repaired.out).toContain('nothing to repair');
 });
 
-test('damage is named by inspect, refused at a start, and cut by repair only when told', async () => {
+test('inspect names damage, a start refuses it, and repair cuts it only when told', async () => {
   await fill();
   const name = segments().at(-1) as string;
   damage(name, 2_000);

@@ -77,6 +77,9 @@ test('entries of any lengths come out in batches as they went in, over many laps
   }
 });
 
+/** The word of a buffer that holds the tail of whoever appends. */
+const TAIL = 64;
+
 test('what is not published is not taken, and positions wrap', () => {
   const buffer = new LogBuffer(createLogBuffer(64));
   push(buffer, 4, 1);
@@ -85,6 +88,11 @@ test('what is not published is not taken, and positions wrap', () => {
   expect(buffer.publish()).toBe(false);
   expect(buffer.hasEntries()).toBe(true);
   expect(buffer.isDurable(buffer.position)).toBe(false);
+  buffer.setDurable(buffer.position);
+  expect(buffer.isDurable(buffer.position)).toBe(true);
+  // Far ahead of the tail lies what was appended before the positions wrapped around.
+  expect(buffer.isDurable(2 ** 30)).toBe(true);
+  buffer.words[TAIL] = (2 ** 31 + 3) | 0;
   buffer.setDurable(2 ** 31 - 1);
   expect(buffer.isDurable((2 ** 31 + 3) | 0)).toBe(false);
   expect(buffer.isDurable(2 ** 31 - 5)).toBe(true);
