@@ -40,7 +40,7 @@ function run(folder: string, isMeant: boolean): void {
     process.exitCode = EXIT_DAMAGED;
     return;
   }
-  repair(nodeDisk, folder, cuts);
+  repair(nodeDisk, folder, before, cuts);
   process.stdout.write(`cut; ${examine(nodeDisk, folder).sessions} sessions are left\n`);
 }
 

@@ -147,7 +147,7 @@ export class Cleaner {
       this.#rewritten += bytes;
     }
     if (this.#slot < words[Header.HIGH_WATER] || !log!.hasRoom()) return;
-    log!.counted();
+    if (this.#segment !== NO_SEGMENT) log!.counted();
     this.#meanBytes = this.#live === 0 ? 0 : this.#bytes / this.#live;
     this.#growth = Math.max(0, this.#log.position - this.#beganAt - this.#rewritten);
     this.#position = this.#buffer.position;

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { Disk } from './disk.ts';
 import type { Examination, SegmentReport } from './examine.ts';
+import { createSegment } from './file-log.ts';
 
 export interface Cut {
   readonly shard: number;
@@ -48,12 +49,28 @@ function cutOf(damaged: SegmentReport, behind: readonly SegmentReport[]): Cut {
   };
 }
 
+/** What the header of an empty segment does not depend on. */
+const EMPTY = { segmentBytesMax: 0, syncs: true, blocks: true };
+
 /** Carries a plan out. Stopped half-way, it can be planned and run again. */
-export function repair(disk: Disk, folder: string, cuts: readonly Cut[]): void {
-  for (const { name, offset, removed } of cuts) {
+export function repair(
+  disk: Disk,
+  folder: string,
+  { manifest, segments }: Examination,
+  cuts: readonly Cut[],
+): void {
+  const { engine, generation, shards } = manifest;
+  for (const { shard, name, offset, removed } of cuts) {
     for (const later of removed) {
       disk.remove(join(folder, later));
       disk.syncFolder(folder);
+    }
+    const first = segments.find((segment) => segment.shard === shard);
+    if (offset === 0 && first?.name === name) {
+      // Nothing of the shard is left. A log without any segment would count as one that is missing.
+      const log = { folder, engine, generation, shard, shards, ...EMPTY };
+      disk.close(createSegment(disk, log, first.number, 0).file);
+      continue;
     }
     if (offset === 0) {
       disk.remove(join(folder, name));

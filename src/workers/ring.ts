@@ -132,6 +132,7 @@ export class Ring {
   peekAfter(at: number): number {
     const words = this.words;
     const head = words[Word.CONSUMER_HEAD];
+    words[Word.CONSUMER_TAIL] = Atomics.load(words, Word.TAIL);
     let index = at - DATA;
     for (let turns = 0; turns < this.capacity; turns++) {
       const past = (index - (head & this.#mask) + this.capacity) & this.#mask;

@@ -89,6 +89,8 @@ test.skipIf(probe === undefined).each(['0', '1'])(
     const connection = await client(command);
     const session = await connection.session();
     await session.put({ n: 0 });
+    const other = await connection.session();
+    await other.put({ n: 7 });
     const filler = join(disk, 'filler');
     const { bavail, bsize } = statfsSync(disk);
     writeFileSync(filler, Buffer.alloc(bavail * bsize));
@@ -98,6 +100,12 @@ test.skipIf(probe === undefined).each(['0', '1'])(
       const call = connection.call(session.id, 'increment', ['n', 1], PATIENCE);
       calls.push(call.then(() => 'ok', codeOf));
     } while ((await connection.stats()).errors === errors);
+    // Others hear at once that nothing can be stored, and reads go on.
+    const refused = connection.call(other.id, 'increment', ['n', 1], PATIENCE).catch(codeOf);
+    expect(await refused).toBe('storage_failed');
+    expect(await connection.session(PATIENCE).catch(codeOf)).toBe('storage_failed');
+    expect((await connection.data(other.id).get()).data).toEqual({ n: 7 });
+    expect((await connection.inspect(other.id))?.version).toBe(1);
     rmSync(filler);
     // What was on its way when the disk was full is done now; what came then was refused.
     const told = await Promise.all(calls);

@@ -63,7 +63,7 @@ test('entries of any lengths come out in batches as they went in, over many laps
           entriesOf(bytes, length),
         );
         found.push(...entriesOf(bytes, length));
-        buffer.release(tail);
+        buffer.release(tail, 0);
       }
       const before = buffer.position;
       push(buffer, words, value);

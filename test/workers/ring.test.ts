@@ -263,3 +263,31 @@ describe('a consumer that dies', () => {
     }
   });
 });
+
+describe('taking a record before its turn', () => {
+  it('leaves those before it where they are, from every position', () => {
+    for (const start of STARTS) {
+      const ring = ringAt(start);
+      for (const serial of [1, 2, 3]) put(ring, 6, serial);
+      ring.publish();
+      const first = ring.peek();
+      const second = ring.peekAfter(first);
+      const third = ring.peekAfter(second);
+      expect([first, second, third].map((at) => ring.words[at + 1])).toEqual([1, 2, 3]);
+      expect(ring.peekAfter(third)).toBe(-1);
+      ring.take(third);
+      put(ring, 6, 4);
+      ring.publish();
+      const fourth = ring.peekAfter(second);
+      expect(ring.words[fourth + 1]).toBe(4);
+      ring.take(second);
+      expect(ring.peek()).toBe(first);
+      ring.take(first);
+      expect(ring.peek()).toBe(fourth);
+      ring.take(fourth);
+      expect(ring.peek()).toBe(-1);
+      ring.release();
+      expect(ring.isEmpty()).toBe(true);
+    }
+  });
+});
