@@ -97,6 +97,27 @@ export class LogBuffer {
     return true;
   }
 
+  /**
+   * Makes the entries before a position visible, which whoever asks has appended, unless they are
+   * already. True if they were not. Not only by the holder of the owner word.
+   */
+  publishTo(position: number): boolean {
+    const { words } = this;
+    let tail = Atomics.load(words, Word.TAIL);
+    // Each failed exchange means that another thread published more, so this ends.
+    while (((position - tail) | 0) > 0) {
+      const found = Atomics.compareExchange(words, Word.TAIL, tail, position);
+      if (found === tail) return true;
+      tail = found;
+    }
+    return false;
+  }
+
+  /** Whether entries before a position have not been published. */
+  isBehind(position: number): boolean {
+    return ((position - Atomics.load(this.words, Word.TAIL)) | 0) > 0;
+  }
+
   /** Whether so many words of entries fit, wherever the buffer's end lies. */
   hasRoom(entryWords: number): boolean {
     return this.#free(2 * entryWords) >= 2 * entryWords;

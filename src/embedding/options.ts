@@ -63,7 +63,7 @@ export interface EngineOptions {
    * milliseconds; or `off`, when the system likes. Default `commit`.
    */
   readonly durability?: Durability;
-  /** A segment of the log is followed by another at so many bytes. Default 64 MiB. */
+  /** A segment of the log is followed by another at so many bytes. Default 32 MiB. */
   readonly segmentBytesMax?: number;
   /** Called while sessions are brought back, with the part that has been read, 0 to 1. */
   readonly onRecoveryProgress?: (part: number) => void;
@@ -81,7 +81,7 @@ export const DEFAULTS = {
   executeTimeoutMs: 30_000,
   run: 'auto',
   durability: 'commit',
-  segmentBytesMax: 64 * 1024 * 1024,
+  segmentBytesMax: 32 * 1024 * 1024,
 } as const;
 
 /** Commits that a shard may make in a millisecond, on average, to stay below a later start. */

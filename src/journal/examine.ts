@@ -21,7 +21,7 @@ export interface SegmentReport {
   readonly ends: number;
   /** Where its good blocks end. */
   readonly offset: number;
-  /** Bytes behind them. At the end of a shard's log they were never acknowledged. */
+  /** Bytes behind them of a block that is not whole, and was never acknowledged. */
   readonly restBytes: number;
   /** Why the log cannot be read on from `offset`; undefined when it can. */
   readonly damage: string | undefined;
@@ -81,7 +81,7 @@ function examineSegment(
       count(words, at, end, counts, around.isBehind ? new Set() : live);
     };
     const content = readSegment(disk, folder, name, limit ?? Number.POSITIVE_INFINITY, visit);
-    const { blocks, offset, fileBytes, position, header } = content;
+    const { blocks, offset, fileBytes, tornBytes, position, header } = content;
     let damage: string | undefined;
     if (header.engine !== around.manifest.engine) damage = 'it belongs to another data directory';
     else if (before !== undefined && name.number !== before.number + 1) {
@@ -89,7 +89,7 @@ function examineSegment(
     } else if (content.isDamaged || (next !== undefined && position !== limit)) {
       damage = 'what follows was written, but this cannot be read';
     }
-    const rest = { offset, restBytes: fileBytes - offset, damage };
+    const rest = { offset, restBytes: tornBytes, damage };
     return { ...report, fileBytes, blocks, ...counts, ...rest };
   } catch (error) {
     if (!(error instanceof CorruptLogError)) throw error;

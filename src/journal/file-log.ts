@@ -9,7 +9,14 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { assert } from '../core/assert.ts';
-import { createWhole, listSegments, segmentName, writeAll } from './directory.ts';
+import {
+  createWhole,
+  listSegments,
+  reuseWhole,
+  segmentName,
+  spareName,
+  writeAll,
+} from './directory.ts';
 import { type Disk, isNoRoom } from './disk.ts';
 import {
   BLOCK_HEADER_BYTES,
@@ -32,7 +39,7 @@ export interface FileLogConfig {
   readonly segmentBytesMax: number;
   /** Whether a batch is done only when it is on disk. */
   readonly syncs: boolean;
-  /** Whether the thread waits for the disk; otherwise `done` comes in a later turn. */
+  /** Whether the thread waits for the disk at first; otherwise `done` comes in a later turn. */
   readonly blocks: boolean;
 }
 
@@ -53,16 +60,21 @@ export class FileLog implements Log {
   readonly #config: FileLogConfig;
   readonly #segments: Segment[] = [];
   #file: OpenFile | undefined;
+  /** Whether `append` and `sync` wait for the disk: see the config. May be changed at any time. */
+  blocks: boolean;
   #seed = 0;
   #offset = 0;
   #position = 0;
   #synced = 0;
   #isFailed = false;
+  /** Whether there is a segment to write again, with its old bytes behind the header. */
+  #hasSpare = false;
 
   /** Opens the log where a writer before, or recovery, has left it. */
   constructor(disk: Disk, config: FileLogConfig, tail: LogTail) {
     this.#disk = disk;
     this.#config = config;
+    this.blocks = config.blocks;
     for (const { generation, shard, number, name } of listSegments(disk, config.folder)) {
       const isOwn = generation === config.generation && shard === config.shard;
       // A later one was made by a writer that died before anybody relied on it.
@@ -72,6 +84,7 @@ export class FileLog implements Log {
       if (number === tail.segment) this.#goOn(file, tail.offset);
       else disk.close(file);
     }
+    this.#hasSpare = disk.list(config.folder).includes(this.#spareName);
     assert(this.#file !== undefined, 'the segment in which a log goes on is there');
   }
 
@@ -173,7 +186,7 @@ export class FileLog implements Log {
       done(Appended.DONE);
     };
     file.syncs += 1;
-    if (!this.#config.blocks) return this.#disk.syncLater(file.descriptor, finish);
+    if (!this.blocks) return this.#disk.syncLater(file.descriptor, finish);
     let problem: Error | null = null;
     try {
       this.#disk.sync(file.descriptor);
@@ -203,10 +216,14 @@ export class FileLog implements Log {
   }
 
   #remove(segment: number): void {
-    const { folder, generation, shard } = this.#config;
+    const { folder, generation, shard, segmentBytesMax } = this.#config;
     while (this.#segments.length > 1 && this.#segments[0].number <= segment) {
-      const { number } = this.#segments[0];
-      this.#disk.remove(join(folder, segmentName(generation, shard, number)));
+      const { number, bytes } = this.#segments[0];
+      const path = join(folder, segmentName(generation, shard, number));
+      const isWorth = !this.#hasSpare && bytes > segmentBytesMax / 2;
+      if (isWorth) this.#disk.rename(path, join(folder, this.#spareName));
+      else this.#disk.remove(path);
+      this.#hasSpare ||= isWorth;
       // One by one: what is left after a crash must not have a gap.
       this.#disk.syncFolder(folder);
       this.#segments.shift();
@@ -223,6 +240,10 @@ export class FileLog implements Log {
     if (file.syncs === 0) this.#disk.close(file.descriptor);
   }
 
+  get #spareName(): string {
+    return spareName(this.#config.generation, this.#config.shard);
+  }
+
   get #last(): Segment {
     return this.#segments[this.#segments.length - 1];
   }
@@ -232,7 +253,10 @@ export class FileLog implements Log {
     if (this.#synced !== this.#position) this.#syncNow(before);
     this.#synced = this.#position;
     const number = this.#last.number + 1;
-    const { file, seed } = createSegment(this.#disk, this.#config, number, this.#position);
+    const spare = this.#hasSpare ? this.#spareName : undefined;
+    const position = this.#position;
+    const { file, seed } = createSegment(this.#disk, this.#config, number, position, spare);
+    this.#hasSpare = false;
     this.#leave(before);
     this.#file = { descriptor: file, syncs: 0, isLeft: false };
     this.#seed = seed;
@@ -256,12 +280,13 @@ export class FileLog implements Log {
   }
 }
 
-/** Makes an empty segment, on disk when this returns. */
+/** Makes an empty segment, on disk when this returns. `spare` names a file to make it of. */
 export function createSegment(
   disk: Disk,
   config: FileLogConfig,
   number: number,
   position: number,
+  spare?: string,
 ): { file: number; seed: number } {
   const { folder, engine, generation, shard, shards } = config;
   const seed = randomInt(2 ** 32);
@@ -276,5 +301,7 @@ export function createSegment(
     position,
   });
   const name = segmentName(generation, shard, number);
-  return { file: createWhole(disk, folder, name, header), seed };
+  if (spare === undefined) return { file: createWhole(disk, folder, name, header), seed };
+  // Its old blocks have another seed and lower positions, so they are never taken for new ones.
+  return { file: reuseWhole(disk, folder, spare, name, header), seed };
 }

@@ -210,7 +210,7 @@ export class Journal {
       this.#checkContent(content, isLast ? undefined : limit);
       tails[name.shard] = content;
       bytes += content.offset;
-      if (isLast) tornBytes += content.fileBytes - content.offset;
+      if (isLast) tornBytes += content.tornBytes;
       onProgress((index + 1) / all.length);
     }
     const without = this.#isNew ? -1 : tails.indexOf(undefined);

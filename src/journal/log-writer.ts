@@ -46,15 +46,17 @@ export class LogWriter {
     return this.#isBusy;
   }
 
-  /** Begins a batch, if there are entries and none is under way. `nowMs` on any steady clock. */
-  pump(nowMs: number): void {
+  /**
+   * Begins a batch, if there are entries and none is under way. True if it did. `nowMs` is on any
+   * steady clock.
+   */
+  pump(nowMs: number): boolean {
     const buffer = this.#buffer;
-    // With a log that blocks each turn is a whole batch.
-    while (!this.#isBusy && buffer.hasEntries() && buffer.state !== LogState.FAILED) {
-      if (buffer.state === LogState.NO_ROOM && nowMs < this.#retryAtMs) return;
-      this.#retryAtMs = nowMs + RETRY_MS;
-      this.#start();
-    }
+    if (this.#isBusy || !buffer.hasEntries() || buffer.state === LogState.FAILED) return false;
+    if (buffer.state === LogState.NO_ROOM && nowMs < this.#retryAtMs) return false;
+    this.#retryAtMs = nowMs + RETRY_MS;
+    this.#start();
+    return true;
   }
 
   /** Nothing more is written, by this process. */

@@ -33,10 +33,10 @@ export function planRepair(examination: Examination): Cut[] {
 }
 
 function cutOf(damaged: SegmentReport, behind: readonly SegmentReport[]): Cut {
-  const { shard, name, damage, restBytes } = damaged;
+  const { shard, name, damage } = damaged;
   // Where an entry within a good block is at fault, and where the log before has a gap, nothing of
   // the segment can be told to be right.
-  const isReadable = damaged.blocks > 0 && restBytes > 0;
+  const isReadable = damaged.blocks > 0 && damaged.fileBytes > damaged.offset;
   const offset = isReadable ? damaged.offset : 0;
   return {
     shard,

@@ -36,6 +36,8 @@ export interface SegmentContent {
   readonly offset: number;
   readonly position: number;
   readonly fileBytes: number;
+  /** Bytes of a block behind them that was begun. What else lies there is of a file before. */
+  readonly tornBytes: number;
   /** What the last good block said was on disk before it. */
   readonly synced: number;
   /** A good block behind the bad bytes, written when those were on disk: they were damaged. */
@@ -114,7 +116,16 @@ class Reader {
     const isDamaged = !isEnd && this.#hasGoodBlock(offset + 8, header.seed, position);
     const name = this.#name;
     const fileBytes = this.#fileBytes;
-    return { name, header, blocks, offset, position, fileBytes, synced, isDamaged };
+    const tornBytes = isEnd ? 0 : this.#tornAt(offset, position);
+    return { name, header, blocks, offset, position, fileBytes, tornBytes, synced, isDamaged };
+  }
+
+  /** Bytes of the file that belong to a block of this log which is not whole. */
+  #tornAt(offset: number, position: number): number {
+    if (!this.#load(offset, BLOCK_HEADER_BYTES)) return this.#fileBytes - offset;
+    const block = peekBlock(this.#bytes, offset - this.#from);
+    if (block === undefined || block.position !== position) return 0;
+    return Math.min(BLOCK_HEADER_BYTES + block.length, this.#fileBytes - offset);
   }
 
   #header(): SegmentHeader {

@@ -175,7 +175,8 @@ export class Server implements ConnectionHost {
     this.#sinceClock = CLOCK_MESSAGES_MAX;
     const now = performance.now();
     if (hadOutput) this.#awakeUntil = now + AWAKE_MS;
-    if (now < this.#awakeUntil) this.#scheduleTurn();
+    const isAwake = now < this.#awakeUntil;
+    if (this.router.attend(isAwake) || isAwake) this.#scheduleTurn();
   };
 
   #destroyAll(): void {

@@ -46,6 +46,15 @@ export class Doorbell {
     Atomics.store(this.#words, Word.SLEEPING, 1);
   }
 
+  /**
+   * While the sleeper is awake and looks by itself, though its `sleep` goes on: nobody need ring,
+   * which costs more than a batch. It calls this with false, and then looks once more, before it
+   * relies on the bell again.
+   */
+  hush(isAwake: boolean): void {
+    Atomics.store(this.#words, Word.SLEEPING, isAwake ? 0 : 1);
+  }
+
   /** The sleeper found something after all, or has woken. */
   awake(): void {
     Atomics.store(this.#words, Word.SLEEPING, 0);

@@ -80,9 +80,11 @@ export class Outboxes implements Outbox {
   /**
    * Makes the answers, and what was logged, visible. Before the owner word is released; true if
    * there were answers.
+   *
+   * @param publishesLog false when the caller does it later
    */
-  publish(): boolean {
-    this.log?.buffer.publish();
+  publish(publishesLog = true): boolean {
+    if (publishesLog) this.log?.buffer.publish();
     let any = false;
     for (let i = 0; i < this.#rings.length; i++) {
       this.#published[i] = this.#rings[i].publish();

@@ -140,7 +140,7 @@ export class Router implements Dispatcher {
     let hasLogged = false;
     for (let i = 0; i < this.ports.length; i++) hasLogged = this.ports[i].finish() || hasLogged;
     // What finds no room on the disk now is tried again by `#keepUp`.
-    if (hasLogged && this.#journal?.hasWork() !== false) this.#scheduleLog();
+    if (hasLogged) this.#scheduleLog();
   }
 
   /** All that one turn logged becomes one batch. */
@@ -154,11 +154,9 @@ export class Router implements Dispatcher {
     this.#logIsScheduled = false;
     // What was scheduled before the stop has been written by it, and the files are closed.
     if (this.#stopped) return;
-    if (this.#journal === undefined) {
-      for (let i = 0; i < this.ports.length; i++) this.ports[i].writeLog();
-      return;
-    }
-    this.#journal.pump();
+    for (let i = 0; i < this.ports.length; i++) this.ports[i].writeLog();
+    if (this.#journal === undefined) return;
+    this.#journal.pump(true);
     if (this.#journal.wantsCleaning()) this.#clean(this.#journal);
     this.poll();
     this.#options.onProgress();
@@ -166,7 +164,7 @@ export class Router implements Dispatcher {
 
   /** Without workers: writes what was logged, on this thread, which waits for the disk. */
   writeLog(): void {
-    this.#journal?.pump();
+    this.#journal?.pump(true);
   }
 
   #clean(journal: ShardJournal): void {
@@ -266,6 +264,16 @@ export class Router implements Dispatcher {
     return this.ports.every((port) => port.isIdle());
   }
 
+  /**
+   * Says whether this thread comes back to `poll` by itself soon. With false, it must do so once
+   * more if this answers true: something came in between.
+   */
+  attend(isAwake: boolean): boolean {
+    if (!this.#listening) return false;
+    this.#doorbell.hush(isAwake);
+    return !isAwake && this.#hasAnswers();
+  }
+
   /** Nobody answers any more. */
   get stopped(): boolean {
     return this.#stopped;
@@ -275,7 +283,7 @@ export class Router implements Dispatcher {
     this.#stopped = true;
     clearInterval(this.#upkeep);
     this.#doorbell.wake();
-    this.#journal?.pump();
+    this.#journal?.pump(true);
     await this.#journal?.close();
   }
 

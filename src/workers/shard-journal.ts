@@ -58,6 +58,11 @@ export class ShardJournal {
     if (intervalMs > 0) this.#timer = setInterval(() => this.#sync(), intervalMs).unref();
   }
 
+  /** Whether there is anything to write, now or when there is room. */
+  hasEntries(): boolean {
+    return this.#buffer.hasEntries();
+  }
+
   /** Whether a batch could begin now. */
   hasWork(): boolean {
     return this.#buffer.state === LogState.OK && !this.#writer.isBusy && this.#buffer.hasEntries();
@@ -68,8 +73,15 @@ export class ShardJournal {
     return this.#buffer.state !== LogState.OK || this.#writer.isIdle;
   }
 
-  pump(): void {
-    this.#writer.pump(performance.now());
+  /**
+   * Begins a batch, if there is something to write and none is under way. True if it did.
+   *
+   * @param mayBlock whether this thread has nothing else to do until it is on disk: then it waits
+   *     itself, which costs less than being woken
+   */
+  pump(mayBlock: boolean): boolean {
+    this.#log.blocks = mayBlock;
+    return this.#writer.pump(performance.now());
   }
 
   /** Whether `clean` should be called soon, by the holder of the owner word. */

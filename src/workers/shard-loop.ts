@@ -48,6 +48,8 @@ export class ShardLoop {
   readonly #message = new Message();
   readonly #journal: ShardJournal | undefined;
   #failure: Error | undefined;
+  readonly #isPortable: boolean;
+  #isPumping = false;
   /** When to look for expired sessions next, on `performance.now()`. */
   #sweepAt = 0;
 
@@ -59,6 +61,7 @@ export class ShardLoop {
   ) {
     const arena = new Arena(memory.arenas[shard]);
     const { config } = memory;
+    this.#isPortable = checked.portable;
     this.#arena = arena.words;
     this.#stopping = new Int32Array(memory.stopping);
     this.#doorbell = new Doorbell(memory.doorbells[shard]);
@@ -82,7 +85,8 @@ export class ShardLoop {
   // cold: once per batch of the log
   readonly #logged = (): void => {
     this.#outboxes.ringAll();
-    this.#journal?.pump();
+    // Within a batch that was waited for, the loop goes on with the next one.
+    if (!this.#isPumping) this.#pump();
     if (this.#isStopping() || this.#wantsCleaning()) this.#doorbell.wake();
   };
 
@@ -100,7 +104,7 @@ export class ShardLoop {
     // Whatever is left to be logged finds room.
     this.#executor.table.log?.buffer.publish();
     while (this.#journal?.isIdle === false) {
-      this.#journal.pump();
+      this.#pump();
       await nextTurn();
     }
     this.#clock.read();
@@ -115,14 +119,26 @@ export class ShardLoop {
     let busyUntil = 0;
     for (;;) {
       const polled = this.#poll();
-      this.#journal?.pump();
+      const wrote = this.#pump();
       if (this.#failure !== undefined) throw this.#failure;
-      if (polled !== Polled.IDLE) busyUntil = performance.now() + IDLE_POLL_MS;
+      if (polled !== Polled.IDLE || wrote) busyUntil = performance.now() + IDLE_POLL_MS;
       else if (this.#isStopping() && this.#isDone()) break;
-      if (polled !== Polled.IDLE || performance.now() < busyUntil) await nextTurn();
+      if (performance.now() < busyUntil) await nextTurn();
       else await this.#sleep();
     }
     await this.#journal?.close();
+  }
+
+  /** Begins a batch of the log, if there are entries. True if it has been written already. */
+  #pump(): boolean {
+    const journal = this.#journal;
+    if (journal === undefined || !journal.hasEntries()) return false;
+    // What else it has to do: messages in the rings, and a service of its own.
+    const mayBlock = this.#isPortable && !this.#hasWork();
+    this.#isPumping = true;
+    const hasBegun = journal.pump(mayBlock);
+    this.#isPumping = false;
+    return hasBegun && mayBlock;
   }
 
   /** Lets go of the log after a failure, because this thread may carry on with another loop. */

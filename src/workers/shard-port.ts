@@ -33,6 +33,9 @@ export class ShardPort implements Outbox {
   refusals = 0;
   /** The log that answers wait for; undefined when they do not. */
   readonly #awaited: LogBuffer | undefined;
+  readonly #log: LogBuffer | undefined;
+  /** Up to where this thread has logged. */
+  #logged = 0;
   /** Whether messages of the batch at hand lie in the ring: later ones must not pass them. */
   #hasPushed = false;
   readonly #commitsBefore: number;
@@ -56,6 +59,8 @@ export class ShardPort implements Outbox {
     this.answers = new Ring(memory.lanes[frontEnd].answers[shard]);
     this.#doorbell = new Doorbell(memory.doorbells[shard]);
     const { log } = table;
+    this.#log = log?.buffer;
+    this.#logged = log?.buffer.position ?? 0;
     this.#awaited = memory.config.journal?.syncs === true ? log?.buffer : undefined;
     // What has to wait for the log goes through this front end's own ring too.
     const own = this.#awaited === undefined ? frontEnd : -1;
@@ -131,20 +136,26 @@ export class ShardPort implements Outbox {
    */
   finish(): boolean {
     if (this.held) {
-      const published = this.#outboxes.publish();
+      const published = this.#outboxes.publish(false);
+      if (this.#log !== undefined) this.#logged = this.#log.position;
       this.held = false;
       release(this.table.arena.words);
       if (published) this.#outboxes.ring();
     }
     this.#hasPushed = false;
     if (this.messages.publish()) this.#doorbell.ring();
-    const { log } = this.table;
-    return log?.buffer.hasEntries() === true && log.isWritable;
+    const log = this.#log;
+    if (log === undefined || log.state !== LogState.OK) return false;
+    return log.hasEntries() || log.isBehind(this.#logged);
   }
 
-  /** Has the worker write what was logged. */
+  /**
+   * Has the worker write what was logged. Not before a turn is over, so that all of it becomes one
+   * batch: each costs a sync, and wakes threads.
+   */
   writeLog(): void {
-    if (this.table.log?.buffer.hasEntries() === true) this.#doorbell.ring();
+    this.#log?.publishTo(this.#logged);
+    if (this.#log?.hasEntries() === true) this.#doorbell.ring();
   }
 
   /** The commit number that the shard began with. */
