@@ -1,6 +1,6 @@
 /**
  * The few things that the journal asks of a file system, so that tests can put one in its place
- * that fails where they like. Every call but `syncLater` has happened when it returns.
+ * that fails where they like. Every call but those named `Later` has happened when it returns.
  */
 import {
   closeSync,
@@ -15,6 +15,7 @@ import {
   readSync,
   renameSync,
   unlinkSync,
+  write,
   writeSync,
 } from 'node:fs';
 
@@ -27,6 +28,15 @@ export interface Disk {
   read(file: number, bytes: Uint8Array, at: number, length: number, position: number): number;
   /** Bytes written, perhaps fewer than asked for. */
   write(file: number, bytes: Uint8Array, at: number, length: number, position: number): number;
+  /** The same without waiting: `done` is called, once, on this thread. */
+  writeLater(
+    file: number,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    position: number,
+    done: (error: Error | null, written: number) => void,
+  ): void;
   truncate(file: number, length: number): void;
   /** Returns when the file's bytes are on the medium. */
   sync(file: number): void;
@@ -50,6 +60,7 @@ export const nodeDisk: Disk = {
   size: (file) => fstatSync(file).size,
   read: (file, bytes, at, length, position) => readSync(file, bytes, at, length, position),
   write: (file, bytes, at, length, position) => writeSync(file, bytes, at, length, position),
+  writeLater: write,
   truncate: ftruncateSync,
   sync: fdatasyncSync,
   syncLater: fdatasync,

@@ -48,10 +48,10 @@ interface Segment {
   bytes: number;
 }
 
-/** A file is closed when the log has left it and no sync of it is under way any more. */
+/** A file is closed when the log has left it and no write or sync of it is under way any more. */
 interface OpenFile {
   readonly descriptor: number;
-  syncs: number;
+  uses: number;
   isLeft: boolean;
 }
 
@@ -93,7 +93,7 @@ export class FileLog implements Log {
     this.#disk.read(file, bytes, 0, SEGMENT_HEADER_BYTES, 0);
     const header = decodeSegmentHeader(bytes);
     assert(header !== undefined, 'the segment in which a log goes on has a header');
-    this.#file = { descriptor: file, syncs: 0, isLeft: false };
+    this.#file = { descriptor: file, uses: 0, isLeft: false };
     this.#seed = header.seed;
     this.#offset = offset;
     this.#position = header.position + offset - SEGMENT_HEADER_BYTES;
@@ -158,17 +158,46 @@ export class FileLog implements Log {
         synced: this.#synced,
         wallOffsetMs: batch.wallOffsetMs,
       });
+    } catch (error) {
+      return this.#refused(error as Error, done);
+    }
+    if (this.#config.syncs && !this.blocks) return this.#writeLater(batch.bytes, 0, length, done);
+    try {
       // cold: once a batch
       writeAll(this.#disk, this.#file!.descriptor, batch.bytes.subarray(0, length), this.#offset);
     } catch (error) {
-      if (isNoRoom(error) && !this.#isFailed) return done(Appended.NO_ROOM, error as Error);
-      return this.#fail(error as Error, done);
+      return this.#refused(error as Error, done);
     }
+    this.#written(length, done);
+  }
+
+  /** Writes a block from byte `at` on, as often as the system takes only a part of it. */
+  #writeLater(bytes: Uint8Array, at: number, length: number, done: AppendDone): void {
+    const file = this.#file!;
+    const position = this.#offset + at;
+    file.uses += 1;
+    this.#disk.writeLater(file.descriptor, bytes, at, length - at, position, (error, written) => {
+      file.uses -= 1;
+      if (file.isLeft) return this.#leave(file);
+      if (error !== null) return this.#refused(error, done);
+      if (written <= 0) return this.#fail(new Error('the system wrote nothing'), done);
+      if (at + written < length) this.#writeLater(bytes, at + written, length, done);
+      else this.#written(length, done);
+    });
+  }
+
+  #written(length: number, done: AppendDone): void {
     this.#offset += length;
     this.#position += length;
     this.#last.bytes = this.#offset;
     if (this.#config.syncs) this.sync(done);
     else done(Appended.DONE);
+  }
+
+  /** Nothing was appended. For want of room the same may be tried again. */
+  #refused(error: Error, done: AppendDone): void {
+    if (isNoRoom(error) && !this.#isFailed) done(Appended.NO_ROOM, error);
+    else this.#fail(error, done);
   }
 
   /** Has all that was appended on disk. */
@@ -178,14 +207,14 @@ export class FileLog implements Log {
     if (position === this.#synced) return done(Appended.DONE);
     const file = this.#file!;
     const finish = (error: Error | null): void => {
-      file.syncs -= 1;
+      file.uses -= 1;
       if (file.isLeft) this.#leave(file);
       if (error !== null) return this.#fail(error, done);
       // The log may have gone on to another segment meanwhile, which synced all before it.
       this.#synced = Math.max(this.#synced, position);
       done(Appended.DONE);
     };
-    file.syncs += 1;
+    file.uses += 1;
     if (!this.blocks) return this.#disk.syncLater(file.descriptor, finish);
     let problem: Error | null = null;
     try {
@@ -230,6 +259,11 @@ export class FileLog implements Log {
     }
   }
 
+  /** Whether a write or a sync is under way. Only then may a close come later. */
+  get isInUse(): boolean {
+    return (this.#file?.uses ?? 0) > 0;
+  }
+
   close(): void {
     if (this.#file !== undefined) this.#leave(this.#file);
     this.#file = undefined;
@@ -237,7 +271,7 @@ export class FileLog implements Log {
 
   #leave(file: OpenFile): void {
     file.isLeft = true;
-    if (file.syncs === 0) this.#disk.close(file.descriptor);
+    if (file.uses === 0) this.#disk.close(file.descriptor);
   }
 
   get #spareName(): string {
@@ -255,10 +289,11 @@ export class FileLog implements Log {
     const number = this.#last.number + 1;
     const spare = this.#hasSpare ? this.#spareName : undefined;
     const position = this.#position;
-    const { file, seed } = createSegment(this.#disk, this.#config, number, position, spare);
+    // Tried once: when it fails half-way the file may have its new name already.
     this.#hasSpare = false;
+    const { file, seed } = createSegment(this.#disk, this.#config, number, position, spare);
     this.#leave(before);
-    this.#file = { descriptor: file, syncs: 0, isLeft: false };
+    this.#file = { descriptor: file, uses: 0, isLeft: false };
     this.#seed = seed;
     this.#offset = SEGMENT_HEADER_BYTES;
     this.#segments.push({ number, bytes: this.#offset });

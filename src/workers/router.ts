@@ -154,16 +154,16 @@ export class Router implements Dispatcher {
     this.#logIsScheduled = false;
     // What was scheduled before the stop has been written by it, and the files are closed.
     if (this.#stopped) return;
-    for (let i = 0; i < this.ports.length; i++) this.ports[i].writeLog();
+    this.writeLog();
     if (this.#journal === undefined) return;
-    this.#journal.pump(true);
     if (this.#journal.wantsCleaning()) this.#clean(this.#journal);
     this.poll();
     this.#options.onProgress();
   };
 
-  /** Without workers: writes what was logged, on this thread, which waits for the disk. */
+  /** What was logged is written: without workers on this thread, which waits for the disk. */
   writeLog(): void {
+    for (let i = 0; i < this.ports.length; i++) this.ports[i].writeLog();
     this.#journal?.pump(true);
   }
 

@@ -107,10 +107,12 @@ export class ShardJournal {
     this.#log.close();
   }
 
-  /** The loop has failed, and another on this thread may carry on: this one lets go at once. */
-  abandon(): void {
+  /** The loop has failed, and another on this thread may carry on: this one lets go. */
+  async abandon(): Promise<void> {
     clearInterval(this.#timer);
     this.#writer.abandon();
+    // What comes after writes to the same place.
+    while (this.#log.isInUse) await new Promise(setImmediate);
     this.#log.close();
   }
 

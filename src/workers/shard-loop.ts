@@ -142,8 +142,8 @@ export class ShardLoop {
   }
 
   /** Lets go of the log after a failure, because this thread may carry on with another loop. */
-  abandon(): void {
-    this.#journal?.abandon();
+  async abandon(): Promise<void> {
+    await this.#journal?.abandon();
   }
 
   #isStopping(): boolean {

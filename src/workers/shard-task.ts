@@ -20,7 +20,7 @@ export default async function runShard(task: ShardTask): Promise<void> {
     if (task.takesOver) await loop.takeOver();
     await loop.run();
   } catch (error) {
-    loop.abandon();
+    await loop.abandon();
     throw error;
   }
 }

@@ -100,7 +100,8 @@ test('zeros or noise behind the last block are cut off', () => {
     const left = changed(disk, segment(1), (bytes) => Buffer.concat([bytes, noise]));
     const rig = new Rig(left, newWorld());
     expect(stateOf(rig)).toEqual(blocks.at(-1)!.state);
-    expect(rig.recovered.tornBytes).toBe(900);
+    // As a file has them that was a segment before: nothing of this log.
+    expect(rig.recovered.tornBytes).toBe(0);
   }
 });
 

@@ -191,6 +191,24 @@ export class FaultyDisk implements Disk {
     });
   }
 
+  writeLater(
+    file: number,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    position: number,
+    done: (error: Error | null, written: number) => void,
+  ): void {
+    let written = 0;
+    try {
+      written = this.write(file, bytes, at, length, position);
+    } catch (error) {
+      if (error instanceof Crash) return;
+      return done(error as Error, 0);
+    }
+    done(null, written);
+  }
+
   syncLater(file: number, done: (error: Error | null) => void): void {
     this.#later.push(() => {
       let problem: Error | null = null;

@@ -76,6 +76,23 @@ export class MemoryDisk implements Disk {
     this.#check('sync');
   }
 
+  writeLater(
+    file: number,
+    bytes: Uint8Array,
+    at: number,
+    length: number,
+    position: number,
+    done: (error: Error | null, written: number) => void,
+  ): void {
+    let written = 0;
+    try {
+      written = this.write(file, bytes, at, length, position);
+    } catch (error) {
+      return done(error as Error, 0);
+    }
+    done(null, written);
+  }
+
   syncLater(file: number, done: (error: Error | null) => void): void {
     this.later.push(() => {
       const isOpen = this.opened.has(file);
