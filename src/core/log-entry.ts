@@ -52,8 +52,18 @@ export function entryWordsMax(dataBytesMax: number, replyBytesMax: number): numb
   return Entry.PAYLOADS + evenWords(dataBytesMax) + evenWords(replyBytesMax);
 }
 
-/** Appends the state of a slot, with data and reply as `parts` says. There must be room. */
-export function appendState(buffer: LogBuffer, arena: Arena, slot: number, parts: number): void {
+/**
+ * Appends the state of a slot, with data and reply as `parts` says. There must be room.
+ *
+ * @param slackMs how much of the deadline is what recovery allowed for: it would allow that again
+ */
+export function appendState(
+  buffer: LogBuffer,
+  arena: Arena,
+  slot: number,
+  parts: number,
+  slackMs: number,
+): void {
   const { words, floats, regions } = arena;
   const row = regions.rows + (slot << ROW_SHIFT);
   const dataLength = (parts & EntryPart.DATA) !== 0 ? words[row + Row.DATA_LENGTH] : 0;
@@ -65,6 +75,7 @@ export function appendState(buffer: LogBuffer, arena: Arena, slot: number, parts
   const time = (regions.order + slot * ORDER_WORDS) / 2 + 1;
   buffer.floats[(at + Entry.TIME) >> 1] = floats[time];
   for (let i = 0; i < ROW_WORDS_LOGGED; i++) to[at + Entry.ROW + i] = words[row + i];
+  if (slackMs !== 0) buffer.floats[(at + Entry.ROW + Row.DEADLINE) >> 1] -= slackMs;
   const payloads = at + Entry.PAYLOADS;
   copyWords(words, arena.dataAt(slot), to, payloads, dataLength);
   copyWords(words, arena.replyAt(slot), to, payloads + dataWords, replyLength);

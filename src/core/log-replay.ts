@@ -281,8 +281,11 @@ function settle(table: SessionTable, commitsBefore: number, renumbers: boolean):
     const ttl = words[row + Row.TTL_MS] >>> 0;
     const deadline = (row + Row.DEADLINE) >> 1;
     const latest = ttl === TTL_NEVER ? now : now + ttl;
-    const slack = ttl === TTL_NEVER ? 0 : touchLogMs(ttl);
+    // Never more than a touch right now would give, and whole ms, as it is taken off again.
+    const room = Math.floor(latest - floats[deadline]);
+    const slack = ttl === TTL_NEVER ? 0 : Math.max(0, Math.min(touchLogMs(ttl), room));
     floats[deadline] = Math.min(floats[deadline] + slack, latest);
+    table.log?.allowed(slot, slack);
     if (ttl !== TTL_NEVER) table.wheel.schedule(slot);
   }
   const oldest = live.length === 0 ? Number.POSITIVE_INFINITY : table.order.timeOf(live[0]);

@@ -18,6 +18,7 @@ const enum Note {
   SEGMENT = 0,
   ACTIVE_MS = 1,
   POSITION = 2,
+  SLACK_MS = 3,
 }
 
 /** A message logs its commit and the end of a session; a successor may log what it cut short. */
@@ -61,16 +62,18 @@ export class SessionLog {
 
   /** A session was admitted. */
   admitted(slot: number): void {
+    this.allowed(slot, 0);
     this.#whole(slot);
   }
 
   /** A request or call committed. `parts` says which payloads it has written. */
-  committed(slot: number, parts: number): void {
+  committed(slot: number, parts: number, touches: boolean): void {
+    if (touches) this.allowed(slot, 0);
     const row = this.#rows + (slot << ROW_SHIFT);
     const words = this.#words;
     const missesData = (parts & EntryPart.DATA) === 0 && words[row + Row.DATA_LENGTH] > 0;
     const missesReply = (parts & EntryPart.REPLY) === 0 && words[row + Row.REPLY_LENGTH] > 0;
-    appendState(this.buffer, this.#arena, slot, parts);
+    appendState(this.buffer, this.#arena, slot, parts, this.#slackMs(slot));
     if (!missesData && !missesReply) this.#needs(slot);
     this.#logged(slot);
   }
@@ -80,7 +83,8 @@ export class SessionLog {
    * recent enough; recovery gives every session that much more time. A rate limit is logged each
    * time, so that it cannot be passed by a crash.
    */
-  noted(slot: number): void {
+  noted(slot: number, touches: boolean): void {
+    if (touches) this.allowed(slot, 0);
     const row = this.#rows + (slot << ROW_SHIFT);
     const words = this.#words;
     const noted = words[this.#notes + slot * NOTES_WORDS + Note.ACTIVE_MS];
@@ -90,7 +94,7 @@ export class SessionLog {
       this.buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
       return;
     }
-    appendState(this.buffer, this.#arena, slot, 0);
+    appendState(this.buffer, this.#arena, slot, 0, this.#slackMs(slot));
     this.#logged(slot);
   }
 
@@ -136,8 +140,19 @@ export class SessionLog {
     this.#words[this.#notes + slot * NOTES_WORDS + Note.POSITION] = this.buffer.durablePosition;
   }
 
+  /** How much longer a session lives than its last entry tells, because recovery allowed for it. */
+  allowed(slot: number, slackMs: number): void {
+    this.#words[this.#notes + slot * NOTES_WORDS + Note.SLACK_MS] = slackMs;
+  }
+
+  /** How much of a session's deadline is what recovery allowed for: none once it was touched. */
+  #slackMs(slot: number): number {
+    return this.#words[this.#notes + slot * NOTES_WORDS + Note.SLACK_MS];
+  }
+
   #whole(slot: number): void {
-    appendState(this.buffer, this.#arena, slot, EntryPart.DATA | EntryPart.REPLY);
+    const parts = EntryPart.DATA | EntryPart.REPLY;
+    appendState(this.buffer, this.#arena, slot, parts, this.#slackMs(slot));
     this.#needs(slot);
     this.#logged(slot);
   }
@@ -153,8 +168,10 @@ export class SessionLog {
   }
 
   #logged(slot: number): void {
-    this.#words[this.#notes + slot * NOTES_WORDS + Note.POSITION] = this.buffer.position;
-    this.#words[this.#notes + slot * NOTES_WORDS + Note.ACTIVE_MS] = this.#activeMs(slot);
+    const words = this.#words;
+    const notes = this.#notes + slot * NOTES_WORDS;
+    words[notes + Note.POSITION] = this.buffer.position;
+    words[notes + Note.ACTIVE_MS] = (this.#activeMs(slot) - words[notes + Note.SLACK_MS]) | 0;
     this.buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
   }
 

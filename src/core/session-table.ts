@@ -222,7 +222,9 @@ export class SessionTable {
     if (ttlMs >= 0) this.#endings.file(slot);
     words[Header.EXECUTING] -= 1;
     this.#placed(slot);
-    this.log?.committed(slot, EntryPart.REPLY | (dataLength >= 0 ? EntryPart.DATA : 0));
+    const parts = EntryPart.REPLY | (dataLength >= 0 ? EntryPart.DATA : 0);
+    // A new TTL has another allowance: what the old one was given counts as time that passed.
+    this.log?.committed(slot, parts, touches || ttlMs >= 0);
     this.#count(Counter.REQUESTS);
   }
 
@@ -254,8 +256,8 @@ export class SessionTable {
       if (ttlMs >= 0) this.#endings.file(slot);
     }
     this.#placed(slot);
-    if (isNote) this.log?.noted(slot);
-    else this.log?.committed(slot, dataLength >= 0 ? EntryPart.DATA : 0);
+    if (isNote) this.log?.noted(slot, touches);
+    else this.log?.committed(slot, dataLength >= 0 ? EntryPart.DATA : 0, touches || ttlMs >= 0);
     this.#count(Counter.CALLS);
   }
 

@@ -2,6 +2,7 @@
  * Opens the journal of an engine: locks its directory, brings the sessions back into new tables,
  * and says with which settings the engine's threads go on.
  */
+import { dirname } from 'node:path';
 import { Arena } from '../core/arena.ts';
 import { Ledger } from '../core/ledger.ts';
 import { SessionTable } from '../core/session-table.ts';
@@ -62,6 +63,7 @@ export function startJournaled(
   const started = performance.now();
   const { folder, syncs, segmentBytesMax } = options;
   nodeDisk.makeFolder(folder);
+  nodeDisk.syncFolder(dirname(folder));
   const unlock = lockFolder(folder);
   try {
     const shards = Math.max(1, sharding.shards);

@@ -31,6 +31,9 @@ import { notedTail, noteTail } from './log-notes.ts';
 import { LogWriter } from './log-writer.ts';
 import { readSegment, type SegmentContent } from './segment-reader.ts';
 
+/** Above the number of any segment. */
+const EVERY_SEGMENT = 2 ** 31 - 1;
+
 /** What a journal is opened for. */
 export interface JournalConfig {
   readonly folder: string;
@@ -279,7 +282,7 @@ export class Journal {
       begin(table, 1);
       this.#write(table, config, clocks, words[Header.HIGH_WATER], (slot) => {
         const isLive = (words[table.rowOf(slot) + Row.FLAGS] & RowFlag.LIVE) !== 0;
-        if (isLive) table.log!.admitted(slot);
+        if (isLive) table.log!.rewrite(slot, EVERY_SEGMENT);
       });
     }
     this.#manifest = { ...manifest, generation, shards, sessionsMax };

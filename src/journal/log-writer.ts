@@ -26,6 +26,8 @@ export class LogWriter {
   readonly #batch: Batch;
   /** The buffer's position that the batch under way reaches. */
   #tail = 0;
+  /** Where this writer's next batch goes; another writer's would have moved the log on. */
+  #position: number;
   #isBusy = false;
   #retryAtMs = 0;
   #isAbandoned = false;
@@ -34,6 +36,7 @@ export class LogWriter {
     this.#buffer = buffer;
     this.#log = log;
     this.#hooks = hooks;
+    this.#position = log.position;
     this.#batch = new Batch(buffer.capacity * 4);
   }
 
@@ -76,7 +79,7 @@ export class LogWriter {
     this.#tail = this.#buffer.tail;
     batch.length = this.#buffer.copyBatch(this.#tail, batch.bytes, Batch.HEADROOM);
     batch.wallOffsetMs = this.#hooks.wallOffsetMs();
-    this.#log.append(batch, this.#log.position, this.#done);
+    this.#log.append(batch, this.#position, this.#done);
   }
 
   readonly #done = (outcome: Appended, error?: Error): void => {
@@ -92,6 +95,7 @@ export class LogWriter {
     } else {
       buffer.state = LogState.OK;
       const { tail } = this.#log;
+      this.#position = this.#log.position;
       buffer.segment = tail.segment;
       buffer.release(this.#tail, noteOf(tail));
       buffer.setDurable(this.#tail);

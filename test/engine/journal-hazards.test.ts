@@ -7,7 +7,7 @@ import { nodeDisk } from '../../dist/journal/disk.js';
 import * as h from './helpers.ts';
 
 function folder(): string {
-  const path = mkdtempSync(join(tmpdir(), 'sessile-review-'));
+  const path = mkdtempSync(join(tmpdir(), 'sessile-hazards-'));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }

@@ -6,7 +6,7 @@ import { SEGMENT_HEADER_BYTES } from '../../src/journal/format.ts';
 import { Appended, Batch } from '../../src/journal/log.ts';
 import { notedTail, noteTail } from '../../src/journal/log-notes.ts';
 import { LogWriter } from '../../src/journal/log-writer.ts';
-import { FOLDER, MemoryDisk } from './review-setup.ts';
+import { FOLDER, MemoryDisk } from './life.ts';
 
 const NO_ROOM = Object.assign(new Error('full'), { code: 'ENOSPC' });
 const FIRST = { segment: 1, offset: SEGMENT_HEADER_BYTES };

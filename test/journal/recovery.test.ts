@@ -5,11 +5,12 @@
 import { describe, expect, test } from 'vitest';
 import { shardOf } from '../../src/core/hash.ts';
 import { checkInvariants } from '../../src/core/invariants.ts';
+import { Header, Row, RowFlag } from '../../src/core/layout.ts';
 import { TTL_NEVER } from '../../src/core/limits.ts';
 import { RegisterFlag } from '../../src/core/message.ts';
 import type { SessionTable } from '../../src/core/session-table.ts';
 import * as h from '../core/helpers.ts';
-import { Life, MemoryDisk } from './review-setup.ts';
+import { Life, MemoryDisk } from './life.ts';
 
 /** The first ids from 1 on that live in each shard. */
 function idsOf(life: Life, shard: number, count: number): number[] {
@@ -221,3 +222,31 @@ test('a process that died anywhere while it made its directory leaves one that c
     }
   }
 });
+
+test('restarts that write the sessions anew do not add their allowance each time', () => {
+  const disk = new MemoryDisk();
+  const ttlMs = 80_000;
+  const life = new Life(disk, { wallMs: 1_000_000 });
+  h.register(life.tables[0], { id: 1, ttlMs });
+  life.flush(0);
+  const expires: number[] = [];
+  for (let restart = 1; restart <= 12; restart++) {
+    const wallMs = 1_000_000 + restart * 1_000;
+    const next = new Life(disk, { wallMs, shards: 1 + (restart % 2) });
+    const entries = next.tables.flatMap((table) => deadlinesOf(table));
+    expect(entries).toHaveLength(1);
+    expires.push(wallMs + entries[0] - next.now[0]);
+  }
+  // An eighth of the TTL once, and whole ms.
+  for (const at of expires.slice(8)) {
+    expect(at).toBeGreaterThan(1_000_000 + ttlMs - 10);
+    expect(at).toBeLessThanOrEqual(1_000_000 + ttlMs + ttlMs / 8 + 20);
+  }
+});
+
+function deadlinesOf(table: SessionTable): number[] {
+  const { words, floats } = table.arena;
+  const slots = Array.from({ length: words[Header.HIGH_WATER] }, (_, slot) => table.rowOf(slot));
+  const live = slots.filter((row) => (words[row + Row.FLAGS] & RowFlag.LIVE) !== 0);
+  return live.map((row) => floats[(row + Row.DEADLINE) >> 1]);
+}
