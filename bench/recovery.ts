@@ -15,6 +15,8 @@ import { startServer, stopAll } from './load/children.ts';
 
 const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const PAYLOAD_BYTES = 100;
+/** What a session's data and reply may take: memory of that size is touched for each of them. */
+const LIMIT_BYTES = 256;
 const READY = /listening on .*\n.*?(\d+) recovered from (\d+) bytes in (\d+) ms/;
 
 const { values } = parseArgs({
@@ -47,8 +49,9 @@ try {
 
 /** Sessions with some data and a stored reply each, registered and written in turn. */
 async function fill(): Promise<void> {
-  const options = { shards: 1, sessionsMax: sessions, ttlMs: null, dataDir: folder } as const;
-  const engine = await Engine.start({ ...options, durability: 'off' });
+  const limits = { dataBytesMax: LIMIT_BYTES, replyBytesMax: LIMIT_BYTES, sessionsMax: sessions };
+  const options = { shards: 1, ttlMs: null, dataDir: folder, durability: 'off' } as const;
+  const engine = await Engine.start({ ...limits, ...options });
   const view = engine.view();
   const value = Buffer.alloc(PAYLOAD_BYTES, 'x');
   const id = Buffer.alloc(16, 's');
@@ -64,7 +67,8 @@ async function fill(): Promise<void> {
 async function start(): Promise<{ startMs: number; recoveryMs: number }> {
   const began = performance.now();
   const args = [MAIN, 'serve', '--port', '0', '--shards', '1', '--ttl-ms', 'never'];
-  const limits = ['--sessions-max', String(sessions), '--data-dir', folder];
+  const bytes = ['--data-bytes-max', '--reply-bytes-max'].flatMap((o) => [o, `${LIMIT_BYTES}`]);
+  const limits = [...bytes, '--sessions-max', String(sessions), '--data-dir', folder];
   const started = await startServer(process.execPath, [...args, ...limits], READY);
   const startMs = performance.now() - began;
   if (Number(started!.match[1]) !== sessions) throw new Error(`only ${started!.match[1]} sessions`);
