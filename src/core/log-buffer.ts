@@ -99,18 +99,17 @@ export class LogBuffer {
 
   /**
    * Makes the entries before a position visible, which whoever asks has appended, unless they are
-   * already. True if they were not. Not only by the holder of the owner word.
+   * already. Not only by the holder of the owner word.
    */
-  publishTo(position: number): boolean {
+  publishTo(position: number): void {
     const { words } = this;
     let tail = Atomics.load(words, Word.TAIL);
     // Each failed exchange means that another thread published more, so this ends.
     while (((position - tail) | 0) > 0) {
       const found = Atomics.compareExchange(words, Word.TAIL, tail, position);
-      if (found === tail) return true;
+      if (found === tail) return;
       tail = found;
     }
-    return false;
   }
 
   /** Whether entries before a position have not been published. */

@@ -82,6 +82,9 @@ export function appendState(
   buffer.push(at);
 }
 
+/** For `appendEnd` when it only tells the number of commits. */
+export const NO_SESSION = new Int32Array(END_ID_WORDS);
+
 /** Appends the end of a session, whose id and session number are the six words at `at`. */
 export function appendEnd(
   buffer: LogBuffer,
@@ -98,13 +101,4 @@ export function appendEnd(
   for (let i = 0; i < END_ID_WORDS; i++) to[entry + EndEntry.ID + i] = words[at + i];
   buffer.floats[(entry + EndEntry.COMMITS) >> 1] = arena.floats[Header.COMMITS / 2];
   buffer.push(entry);
-}
-
-/** Appends the number of commits: entries that are removed may be the only ones that tell it. */
-export function appendCommits(buffer: LogBuffer, arena: Arena, now: Float64Array): void {
-  const at = buffer.claim(EndEntry.WORDS, EntryKind.END);
-  buffer.floats[(at + EndEntry.TIME) >> 1] = now[0];
-  for (let i = 0; i < END_ID_WORDS; i++) buffer.words[at + EndEntry.ID + i] = 0;
-  buffer.floats[(at + EndEntry.COMMITS) >> 1] = arena.floats[Header.COMMITS / 2];
-  buffer.push(at);
 }

@@ -11,7 +11,7 @@ import type { Arena } from './arena.ts';
 import { Header, NOTES_WORDS, ORDER_WORDS, ROW_SHIFT, Row, RowFlag } from './layout.ts';
 import { TOUCH_LOG_MS_MAX, TOUCH_LOG_PARTS, TTL_NEVER } from './limits.ts';
 import { type LogBuffer, LogState } from './log-buffer.ts';
-import { appendCommits, appendEnd, appendState, EntryPart, entryWordsMax } from './log-entry.ts';
+import { appendEnd, appendState, EntryPart, entryWordsMax, NO_SESSION } from './log-entry.ts';
 
 /** The words of a slot. */
 const enum Note {
@@ -130,7 +130,7 @@ export class SessionLog {
 
   /** Logs how many commits there were, before segments are removed that tell it. */
   counted(): void {
-    appendCommits(this.buffer, this.#arena, this.#now);
+    appendEnd(this.buffer, this.#arena, NO_SESSION, 0, this.#now, 0);
   }
 
   /** For recovery: where an entry of a session was found, and whether it was all of it. */

@@ -63,6 +63,8 @@ export class FileLog implements Log {
   /** Whether `append` and `sync` wait for the disk: see the config. May be changed at any time. */
   blocks: boolean;
   #seed = 0;
+  /** Bytes of the segments before the one that is written. */
+  #olderBytes = 0;
   #offset = 0;
   #position = 0;
   #synced = 0;
@@ -82,7 +84,10 @@ export class FileLog implements Log {
       const file = disk.open(join(config.folder, name), false);
       this.#segments.push({ number, bytes: disk.size(file) });
       if (number === tail.segment) this.#goOn(file, tail.offset);
-      else disk.close(file);
+      else {
+        this.#olderBytes += this.#last.bytes;
+        disk.close(file);
+      }
     }
     this.#hasSpare = disk.list(config.folder).includes(this.#spareName);
     assert(this.#file !== undefined, 'the segment in which a log goes on is there');
@@ -115,9 +120,9 @@ export class FileLog implements Log {
     return { segment: this.#last.number, offset: this.#offset };
   }
 
-  /** Bytes of all segments. */
+  /** Bytes of all segments. Asked for in every turn of the shard's loop. */
   get bytes(): number {
-    return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#olderBytes + this.#offset;
   }
 
   get segmentBytesMax(): number {
@@ -139,10 +144,6 @@ export class FileLog implements Log {
       sum += this.#segments[last + 1].bytes;
     }
     return this.#segments[last].number;
-  }
-
-  get segment(): number {
-    return this.#last.number;
   }
 
   append(batch: Batch, expectedPosition: number, done: AppendDone): void {
@@ -256,6 +257,7 @@ export class FileLog implements Log {
       // One by one: what is left after a crash must not have a gap.
       this.#disk.syncFolder(folder);
       this.#segments.shift();
+      this.#olderBytes -= bytes;
     }
   }
 
@@ -286,6 +288,8 @@ export class FileLog implements Log {
     const before = this.#file!;
     if (this.#synced !== this.#position) this.#syncNow(before);
     this.#synced = this.#position;
+    // What it had behind its end as the file of an older segment takes room for nothing.
+    this.#disk.truncate(before.descriptor, this.#offset);
     const number = this.#last.number + 1;
     const spare = this.#hasSpare ? this.#spareName : undefined;
     const position = this.#position;
@@ -295,6 +299,7 @@ export class FileLog implements Log {
     this.#leave(before);
     this.#file = { descriptor: file, uses: 0, isLeft: false };
     this.#seed = seed;
+    this.#olderBytes += this.#last.bytes;
     this.#offset = SEGMENT_HEADER_BYTES;
     this.#segments.push({ number, bytes: this.#offset });
   }

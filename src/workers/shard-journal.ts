@@ -2,8 +2,7 @@
  * The journal of one shard, on the thread that writes it: its log, the writer that fills it from
  * the shard's buffer, and the cleaner that keeps it short.
  */
-import type { LogBuffer } from '../core/log-buffer.ts';
-import { LogState } from '../core/log-buffer.ts';
+import { type LogBuffer, LogState } from '../core/log-buffer.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { Cleaner } from '../journal/cleaner.ts';
 import type { Disk } from '../journal/disk.ts';
@@ -97,12 +96,7 @@ export class ShardJournal {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     if (this.#buffer.state !== LogState.FAILED && !this.#syncs) {
-      await new Promise<void>((resolve) => {
-        this.#log.sync((outcome, error) => {
-          if (outcome === Appended.FAILED) this.#writer.fail(error);
-          resolve();
-        });
-      });
+      await new Promise<void>((resolve) => this.#sync(resolve));
     }
     this.#log.close();
   }
@@ -129,9 +123,10 @@ export class ShardJournal {
     return this.#knownWallOffsetMs;
   }
 
-  #sync(): void {
+  #sync(done?: () => void): void {
     this.#log.sync((outcome, error) => {
       if (outcome === Appended.FAILED) this.#writer.fail(error);
+      done?.();
     });
   }
 }

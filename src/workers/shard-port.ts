@@ -3,8 +3,7 @@
  * run directly, an executor of the front end's own.
  */
 import { Header } from '../core/layout.ts';
-import type { LogBuffer } from '../core/log-buffer.ts';
-import { LogState } from '../core/log-buffer.ts';
+import { type LogBuffer, LogState } from '../core/log-buffer.ts';
 import type { Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import type { CheckedService } from '../services/service.ts';

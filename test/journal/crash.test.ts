@@ -97,7 +97,7 @@ test.each(SETTINGS)(
     const whole = runUntil(disk, setting, () => undefined)!;
     const calls = whole.disk.calls;
     expect(calls).toBeGreaterThan(60);
-    expect(whole.rig.shards[0].log.segment).toBeGreaterThan(3);
+    expect(whole.rig.shards[0].log.tail.segment).toBeGreaterThan(3);
     expect(whole.rig.shards[0].log.oldestSegment).toBeGreaterThan(1);
     let crashes = 0;
     for (let number = 1; number <= calls; number++) {

@@ -35,6 +35,8 @@ class Writer {
   readonly #random: (below: number) => number;
   /** The most bytes above twice the live state. */
   worst = 0;
+  /** The same of the files, which are longer: one is kept, and one may be written again. */
+  worstOnDisk = 0;
   longestBatch = 0;
   checksEvery = 1;
   #turns = 0;
@@ -82,7 +84,9 @@ class Writer {
     this.#turns += 1;
     // To sum up what lives takes long.
     if (this.#turns % this.checksEvery !== 0) return;
-    this.worst = Math.max(this.worst, rig.logBytes - 2 * liveBytes(rig));
+    const live = liveBytes(rig);
+    this.worst = Math.max(this.worst, rig.logBytes - 2 * live);
+    this.worstOnDisk = Math.max(this.worstOnDisk, rig.diskBytes - 2 * live);
   }
 
   /** Opens sessions, a few at a time, and forgets how long the log was meanwhile. */
@@ -94,6 +98,7 @@ class Writer {
     }
     this.turn();
     this.worst = 0;
+    this.worstOnDisk = 0;
     this.longestBatch = 0;
   }
 
@@ -122,6 +127,8 @@ test.each(SIZES)('a log of sessions that are overwritten stays short: %o', (size
   }
   expect(writer.rig.shards[0].log.oldestSegment).toBeGreaterThan(40);
   expect(writer.worst).toBeLessThanOrEqual(SEGMENT + 2 * writer.longestBatch + COUNTS);
+  const onDiskMax = 2 * SEGMENT + 2 * writer.longestBatch + COUNTS;
+  expect(writer.worstOnDisk).toBeLessThanOrEqual(onDiskMax);
 });
 
 test('cold sessions beside hot ones do not make a log long', () => {

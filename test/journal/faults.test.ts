@@ -143,7 +143,7 @@ test('a sync before the next segment that fails is not tried again, even for wan
     rig.flush();
   }
   expect(buffer.state).toBe(LogState.FAILED);
-  expect(log.segment).toBe(1);
+  expect(log.tail.segment).toBe(1);
   expect(rig.failures[0]).toMatchObject({ code: 'ENOSPC' });
 });
 
@@ -155,7 +155,7 @@ test('a sync under way on a segment that is full keeps its file open', () => {
   rig.flush();
   const outcomes: number[] = [];
   log.sync((outcome) => outcomes.push(outcome));
-  for (let id = 2; log.segment === 1; id++) {
+  for (let id = 2; log.tail.segment === 1; id++) {
     h.open(table, id);
     rig.flush();
   }

@@ -168,6 +168,18 @@ export class Rig {
   get logBytes(): number {
     return this.shards.reduce((sum, { log }) => sum + log.bytes, 0);
   }
+
+  /** Bytes of all files of segments, also of those that are kept to be written again. */
+  get diskBytes(): number {
+    const names = this.disk.list(FOLDER).filter((name) => /^g\d+-s\d+-/.test(name));
+    let bytes = 0;
+    for (const name of names) {
+      const file = this.disk.open(`${FOLDER}/${name}`, false);
+      bytes += this.disk.size(file);
+      this.disk.close(file);
+    }
+    return bytes;
+  }
 }
 
 /** Gives a new directory fixed seeds, so that ids fall into the same shards in each run. */
