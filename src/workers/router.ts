@@ -283,7 +283,8 @@ export class Router implements Dispatcher {
     this.#stopped = true;
     clearInterval(this.#upkeep);
     this.#doorbell.wake();
-    this.#journal?.pump(true);
+    // What the last turn logged as well, whose own time to be written will not come any more.
+    if (this.#journal !== undefined) this.writeLog();
     await this.#journal?.close();
   }
 

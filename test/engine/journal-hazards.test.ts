@@ -47,6 +47,17 @@ describe('an engine without workers', () => {
     view.release();
   });
 
+  test('keeps what was committed in the turn in which it is stopped', async () => {
+    const dataDir = folder();
+    const options = { shards: 0, dataDir, durability: 'off' } as const;
+    const engine = await h.startEngine(options);
+    const { session } = await engine.register(h.id(1));
+    const reply = engine.request(h.id(1), session, 1, 'put', { a: 1 });
+    await Promise.all([reply, engine.stop()]);
+    const next = await h.startEngine(options);
+    expect((await next.inspect(h.id(1)))?.request).toBe(1);
+  });
+
   test.each(['EIO', 'ENOSPC'])('comes to rest while its disk says %s', async (code) => {
     const engine = await h.startEngine({ shards: 0, dataDir: folder() });
     const restore = failWrites(Object.assign(new Error(code), { code }));

@@ -286,6 +286,16 @@ export class FaultyDisk implements Disk {
     return left;
   }
 
+  /** What another process finds after this one was killed: the system goes on, and lost nothing. */
+  restarted(): FaultyDisk {
+    const next = new FaultyDisk();
+    this.hasCrashed = true;
+    next.#names = this.#names;
+    next.#durableNames = this.#durableNames;
+    next.#changes = this.#changes;
+    return next;
+  }
+
   /** The same files again, all on the medium. */
   copy(): FaultyDisk {
     const copy = new FaultyDisk();
@@ -349,8 +359,9 @@ function resized(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
 }
 
 function withPiece(bytes: Uint8Array, piece: Piece): Uint8Array<ArrayBuffer> {
+  if (piece.bytes.length === 0) return resized(bytes, bytes.length);
   const end = piece.position + piece.bytes.length;
-  const result = resized(bytes, Math.max(bytes.length, piece.bytes.length === 0 ? 0 : end));
+  const result = resized(bytes, Math.max(bytes.length, end));
   result.set(piece.bytes, piece.position);
   return result;
 }

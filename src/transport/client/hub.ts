@@ -14,6 +14,7 @@ import { Dialer } from './dialer.ts';
 import { ConnectionClosedError, refusal } from './errors.ts';
 import { helloFrame } from './frames.ts';
 import type { ErrorFrame, FrameHandler } from './incoming.ts';
+import { LateAnswers } from './late-answers.ts';
 import type { Link } from './link.ts';
 import type { RequestOptions, Settings } from './options.ts';
 import { timeoutOption } from './options.ts';
@@ -47,6 +48,7 @@ export class Hub implements FrameHandler, DialerHooks {
   readonly pings: Pings;
   events: HubEvents = { state: () => {}, refused: () => {} };
   readonly #sessions = new Map<string, SessionCore>();
+  readonly #late = new LateAnswers();
   #welcome: Welcome | undefined;
   #first: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
   #ended: SessileError | undefined;
@@ -94,9 +96,12 @@ export class Hub implements FrameHandler, DialerHooks {
     this.#sessions.set(id, core);
   }
 
+  /** A session is over here. What it has sent may be answered yet. */
   forget(core: SessionCore): void {
     const id = core.identity.text;
-    if (this.#sessions.get(id) === core) this.#sessions.delete(id);
+    if (this.#sessions.get(id) !== core) return;
+    this.#sessions.delete(id);
+    this.#late.note(id, core.session, core.sequencer.open);
   }
 
   /** Sends a frame whose answer nobody needs, if there is a connection. */
@@ -119,6 +124,7 @@ export class Hub implements FrameHandler, DialerHooks {
 
   lost(error: SessileError): void {
     this.window.suspend();
+    this.#late.clear();
     this.pings.end(error);
     for (const core of [...this.#sessions.values()]) core.disconnected();
   }
@@ -149,16 +155,21 @@ export class Hub implements FrameHandler, DialerHooks {
 
   registered(id: string, session: number, last: number, fields: Record<string, unknown>): void {
     this.dialer.good();
-    this.#sessions.get(id)?.registered(session, last, fields);
+    const core = this.#sessions.get(id);
+    if (this.#late.has(id, session)) core?.sequencer.hold();
+    core?.registered(session, last, fields);
   }
 
   reply(id: string, session: number, request: number, status: StatusName, body: Uint8Array): void {
     this.dialer.good();
-    this.#sessions.get(id)?.reply(session, request, status, body);
+    const core = this.#sessions.get(id);
+    if (this.#late.reply(id, session, request)) core?.sequencer.release(request);
+    else core?.reply(session, request, status, body);
   }
 
   evicted(id: string, session: number, reason: ReasonName): void {
     this.dialer.good();
+    this.#late.ended(id, session);
     this.#sessions.get(id)?.evicted(session, reason);
   }
 
@@ -183,6 +194,10 @@ export class Hub implements FrameHandler, DialerHooks {
     const { id, number } = frame;
     if (id !== null || number !== null) this.dialer.good();
     const core = id === null ? undefined : this.#sessions.get(id);
+    if (id !== null && number !== null && this.#late.refused(id, number)) {
+      if (core !== undefined && !this.#late.has(id, core.session)) core.sequencer.release(0);
+      return;
+    }
     if (core?.refused(number, error)) return;
     if (number !== null && this.calls.refused(number, error)) return;
     this.events.refused(error);

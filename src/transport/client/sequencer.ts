@@ -43,6 +43,13 @@ export interface SequencerHost {
   idle(): void;
 }
 
+/** A request that this link may answer yet. */
+export interface OpenRequest {
+  readonly number: number;
+  /** Frames of it that were not answered. */
+  readonly copies: number;
+}
+
 interface Pending {
   readonly operation: number;
   readonly body: Uint8Array;
@@ -67,6 +74,7 @@ export class Sequencer {
   /** What a new request is rejected with, once there is something. */
   #ended: SessileError | undefined;
   #draining = false;
+  #isHeld = false;
 
   constructor(
     readonly window: Window,
@@ -82,6 +90,27 @@ export class Sequencer {
   /** True while the outcome of a request is open whose caller has given up. */
   get unsettled(): boolean {
     return this.#inFlight !== undefined && this.#inFlight.pending === undefined;
+  }
+
+  /** The request that may be answered yet over this link. */
+  get open(): OpenRequest | undefined {
+    const current = this.#inFlight;
+    if (current === undefined) return undefined;
+    const copies = this.window.awaited(current.exchange);
+    return copies === 0 ? undefined : { number: current.number, copies };
+  }
+
+  /** Sends nothing until `release`: the next number may have been used already. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** @param used a number that is known to be committed; 0 if none is */
+  release(used: number): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.last = Math.max(this.last, used);
+    this.#advance();
   }
 
   /** Throws what ended the session. */
@@ -167,6 +196,8 @@ export class Sequencer {
     const next = this.#next();
     if (current !== undefined) return this.#settle(current, next);
     if (next === undefined) return;
+    // A close comes after what it would end, whoever sent that.
+    if (this.#isHeld && next !== 'close') return;
     if (next === 'close') {
       this.#draining = false;
       return this.host.idle();

@@ -136,6 +136,7 @@ export class SessionCore implements SequencerHost {
 
   /** The connection is gone; another will be tried. */
   disconnected(): void {
+    this.sequencer.release(0);
     if (this.#options.scope !== 'connection' || this.state !== 'active') return;
     this.end('evicted', new SessionEvictedError('disconnected', this.identity.text, this.session));
   }

@@ -1,0 +1,118 @@
+/**
+ * Reads along what the server writes to its sockets, and checks each frame against what the oracle
+ * knows: a reply belongs to its request and is the same every time, and no session is told to have
+ * ended that has not.
+ */
+import { decode } from '@msgpack/msgpack';
+import { ToClient } from '../../src/transport/protocol.ts';
+import type { Outcome, SessionModel } from './model.ts';
+import { Oracle } from './oracle.ts';
+import type { SimulatedSocket } from './socket.ts';
+
+/** The server writes the length of each frame in this form. */
+const HEADER_BYTES = 5;
+
+export class Tap {
+  /** Error codes that were sent, and how often. */
+  readonly errors = new Map<string, number>();
+  readonly #rests = new WeakMap<SimulatedSocket, Buffer>();
+
+  constructor(readonly oracle: Oracle) {}
+
+  see(socket: SimulatedSocket, bytes: Uint8Array): void {
+    const before = this.#rests.get(socket);
+    let rest = before === undefined ? Buffer.from(bytes) : Buffer.concat([before, bytes]);
+    while (rest.length >= HEADER_BYTES) {
+      const end = HEADER_BYTES + rest.readUInt32BE(1);
+      if (rest.length < end) break;
+      this.#frame(rest.subarray(HEADER_BYTES, end));
+      rest = rest.subarray(end);
+    }
+    this.#rests.set(socket, rest);
+  }
+
+  #frame(bytes: Buffer): void {
+    this.oracle.tally.frames += 1;
+    const frame = decode(bytes) as unknown[];
+    switch (frame[0]) {
+      case ToClient.REGISTERED:
+        return this.#registered(hex(frame[1]), frame[2] as number, frame[3] as number);
+      case ToClient.REPLY:
+        return this.#reply(frame, bytes);
+      case ToClient.RESULT:
+        return this.#result(frame[3]);
+      case ToClient.EVICTION:
+        return this.#eviction(hex(frame[1]), frame[2] as number, String(frame[3]));
+      case ToClient.ERROR: {
+        const code = String(frame[1]);
+        this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+      }
+    }
+  }
+
+  #modelOf(id: string, session: number, what: string): SessionModel {
+    const model = this.oracle.models.get(Oracle.key(id, session));
+    return model ?? this.oracle.fail(`${what} for ${id}/${session}, which was not opened`);
+  }
+
+  #registered(id: string, session: number, request: number): void {
+    const model = this.#modelOf(id, session, 'registered');
+    const known: Outcome[] = [...model.outcomes, ...this.oracle.possible(model)];
+    const outcome = known.find((one) => one.request === request);
+    if (outcome === undefined) return this.oracle.fail(`${model.name} never had ${request}`);
+    this.#acknowledge(model, outcome);
+  }
+
+  #acknowledge(model: SessionModel, outcome: Outcome): void {
+    if (!model.outcomes.includes(outcome) && model.pending !== undefined)
+      model.settle(outcome, this.oracle.scheduler.nowMs);
+    model.ack(outcome);
+  }
+
+  #reply(frame: unknown[], bytes: Buffer): void {
+    const [, id, session, request, status, body] = frame;
+    const model = this.#modelOf(hex(id), session as number, 'a reply');
+    const own = model.outcomes.filter(({ nonce, request: of }) => of === request && nonce !== 0);
+    const instead = this.oracle.insteadOf(model);
+    const possible = [...own, ...this.oracle.possible(model)];
+    if (instead !== undefined && instead.request === request) possible.push(instead);
+    const text = JSON.stringify(body);
+    const fits = ({ request: of, status: expected, reply }: Outcome): boolean =>
+      of === request && expected === status && (reply === undefined || reply === text);
+    const outcome = possible.find((one) => fits(one));
+    const what = `the reply to ${request} on ${model.name}: ${status} ${text}`;
+    if (outcome === undefined) return this.oracle.fail(`${what}, not ${JSON.stringify(possible)}`);
+    const seen = bytes.toString('hex');
+    if (outcome.bytes === undefined) outcome.bytes = seen;
+    else {
+      this.oracle.tally.replays += 1;
+      if (outcome.bytes !== seen) this.oracle.fail(`${what} differs from the one before`);
+    }
+    this.#acknowledge(model, outcome);
+  }
+
+  /** Of calls on sessions; results of the server's own operations are no arrays. */
+  #result(body: unknown): void {
+    if (!Array.isArray(body)) return;
+    const [nonce] = body;
+    const text = JSON.stringify(body);
+    const look = this.oracle.looks.get(nonce);
+    const done = this.oracle.nonces.get(nonce);
+    const expected = look?.reply ?? done?.outcome.reply;
+    if (expected !== text) this.oracle.fail(`a result is ${text}, and should be ${expected}`);
+    const model = look?.model ?? done?.model;
+    if (look !== undefined) look.model.acked = Math.max(look.model.acked, look.index);
+    else if (model !== undefined) model.ack(done!.outcome);
+  }
+
+  #eviction(id: string, session: number, reason: string): void {
+    const model = this.oracle.models.get(Oracle.key(id, session));
+    if (model === undefined) return;
+    if (model.isLive) this.oracle.fail(`${model.name} is told ${reason}, and is live`);
+    model.endAcked = true;
+  }
+}
+
+function hex(id: unknown): string {
+  return Buffer.from(id as Uint8Array).toString('hex');
+}
