@@ -111,7 +111,8 @@ export class ShardLoop {
     takeOver(this.#executor, this.#outboxes, this.#rings, this.runner);
     this.#outboxes.publish();
     release(this.#arena);
-    this.#outboxes.ring();
+    // All: the dead worker may have made answers ready, or durable, and not said so any more.
+    this.#outboxes.ringAll();
   }
 
   /** Runs until the engine stops and the rings are empty. */

@@ -117,8 +117,7 @@ export class Oracle implements ServiceListener {
 
   #modelFor(name: string, context: ServiceContext, before: State): SessionModel {
     const { id, session } = context;
-    const model = this.models.get(Oracle.key(id, session));
-    if (model === undefined) return this.fail(`${name} on ${id}/${session}, which was not opened`);
+    const model = this.modelOf(id, session, name);
     if (!model.isLive) this.fail(`${name} on ${model.name}, which is ${model.ended}`);
     if (this.newest.get(id) !== model) this.fail(`${name} on ${model.name}, which is not newest`);
     // What was under way may have come to its end in this very step.
@@ -194,8 +193,12 @@ export class Oracle implements ServiceListener {
     if (pending?.request === request) pending.isFinished = true;
   }
 
-  /** A session that is there though nobody said that it was opened. */
-  openedUnseen(id: string, session: number): SessionModel {
+  /** A session that must be known, unless the worker that opened it died before it said so. */
+  modelOf(id: string, session: number, what: string): SessionModel {
+    const model = this.models.get(Oracle.key(id, session));
+    if (model !== undefined) return model;
+    const maySo = this.options.deaths() > this.deathsSeen;
+    if (!maySo) this.fail(`${what} on ${id}/${session}, which was not opened`);
     this.opened({ id, session });
     return this.models.get(Oracle.key(id, session))!;
   }

@@ -119,12 +119,9 @@ export class Rows {
   }
 
   #modelOf({ id, session }: SessionRow): SessionModel {
-    const model = this.oracle.models.get(Oracle.key(id, session));
-    if (model?.isLive === true) return model;
-    // The worker that opened it died before it said so.
-    const mayBeNew = model === undefined && this.oracle.options.deaths() > this.oracle.deathsSeen;
-    if (mayBeNew) return this.oracle.openedUnseen(id, session);
-    return this.oracle.fail(`${id}/${session} is in the table, and ${model?.ended ?? 'unknown'}`);
+    const model = this.oracle.modelOf(id, session, 'a row');
+    if (model.isLive) return model;
+    return this.oracle.fail(`${id}/${session} is in the table, and ${model.ended}`);
   }
 
   /**

@@ -51,8 +51,7 @@ export class Tap {
   }
 
   #modelOf(id: string, session: number, what: string): SessionModel {
-    const model = this.oracle.models.get(Oracle.key(id, session));
-    return model ?? this.oracle.fail(`${what} for ${id}/${session}, which was not opened`);
+    return this.oracle.modelOf(id, session, what);
   }
 
   #registered(id: string, session: number, request: number): void {
