@@ -4,6 +4,7 @@
  */
 import { Status } from '../../src/core/codes.ts';
 import type { State } from './service.ts';
+import type { SimulatedSocket } from './socket.ts';
 
 /** What the session is after a commit, and how whoever asked is answered. */
 export interface Outcome {
@@ -55,6 +56,10 @@ export class SessionModel {
   /** What a recovery may have added to its life. */
   slackMs = 0;
   isScoped = false;
+  /** The server's side of the connection that it last spoke on. */
+  route: SimulatedSocket | undefined;
+  /** Where its end was told. */
+  readonly toldOn = new Set<SimulatedSocket>();
 
   constructor(
     readonly id: string,

@@ -46,6 +46,15 @@ export class Tally {
 /** The clock of a table is ahead of the world's by its ticks. */
 const TICKS_MS = 0.1;
 
+/** The end of a session, and when it was. */
+export interface Ending {
+  readonly model: SessionModel;
+  readonly steps: number;
+  readonly nowMs: number;
+  /** Deaths of workers before it. */
+  readonly deaths: number;
+}
+
 export interface OracleOptions {
   readonly sessionsMax: number;
   /** Places of the global limit that are taken now. */
@@ -64,6 +73,8 @@ export class Oracle implements ServiceListener {
   readonly newest = new Map<string, SessionModel>();
   /** Which execution a nonce was for: each happens once. */
   readonly nonces = new Map<number, { model: SessionModel; outcome: Outcome }>();
+  /** Sessions that ended a moment ago, whose clients must hear of it. */
+  untold: Ending[] = [];
   /** What calls that change nothing were to answer. */
   readonly looks = new Map<number, { model: SessionModel; index: number; reply: string }>();
 
@@ -231,6 +242,11 @@ export class Oracle implements ServiceListener {
     if (model.pending !== undefined && this.possible(model).length === 0) {
       this.fail(`${model.name} is ${reason} while it executes`);
     }
+    const { steps, nowMs } = this.scheduler;
+    const deaths = this.options.deaths();
+    // Whoever asks for the end is answered, and need not be told beside that.
+    const isPushed = reason === 'evicted' || reason === 'expired' || reason === 'removed';
+    if (isPushed) this.untold.push({ model, steps, nowMs, deaths });
     if (reason === 'evicted') this.#evicted(model);
     if (reason === 'expired') this.#expired(model);
     model.ended = reason;
@@ -265,6 +281,7 @@ export class Oracle implements ServiceListener {
   forgetAll(): void {
     for (const model of this.live) model.ended = 'forgotten';
     for (const model of this.models.values()) model.pending = undefined;
+    this.untold = [];
   }
 }
 

@@ -18,6 +18,7 @@ import { Rows } from './rows.ts';
 import { simulatedDisk } from './simulated-disk.ts';
 import slow from './slow-service.ts';
 import type { ServerOptions } from './swarm.ts';
+import { checkPushed } from './tap.ts';
 
 /** How long it takes until a process that has gone is started again, at most. */
 const RESTART_MS = 50;
@@ -138,6 +139,7 @@ export class SimulatedServer {
 
   #gone(losesPower: boolean): void {
     this.engine = undefined;
+    this.oracle.untold = [];
     this.#front = undefined;
     this.tables = [];
     this.#isStopping = false;
@@ -182,7 +184,15 @@ export class SimulatedServer {
 
   /** What must hold between two steps. */
   check(): void {
-    if (this.engine !== undefined) this.rows.check(this.tables);
+    const { engine, oracle } = this;
+    if (engine === undefined) return;
+    this.rows.check(this.tables);
+    if (oracle.untold.length === 0 || this.#isStopping) return;
+    const isPaused = this.machine.processThreads.some(
+      ({ pausedUntilMs }) => pausedUntilMs > oracle.scheduler.nowMs,
+    );
+    const isFull = this.tables.some(({ log }) => log?.isWritable === false);
+    if (!isPaused && !isFull && engine.router.isIdle()) checkPushed(oracle);
   }
 }
 

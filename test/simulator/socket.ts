@@ -50,6 +50,11 @@ export class SimulatedSocket extends Duplex {
     this.emit('connect');
   }
 
+  /** Whether what is written here still arrives. */
+  get isHeard(): boolean {
+    return this.writable && this.writableLength === 0 && !this.thread.isDead && !this.#isCut;
+  }
+
   setNoDelay(): this {
     return this;
   }

@@ -6,7 +6,7 @@
 import { decode } from '@msgpack/msgpack';
 import { ToClient } from '../../src/transport/protocol.ts';
 import type { Outcome, SessionModel } from './model.ts';
-import { Oracle } from './oracle.ts';
+import { type Ending, Oracle } from './oracle.ts';
 import type { SimulatedSocket } from './socket.ts';
 
 /** The server writes the length of each frame in this form. */
@@ -15,6 +15,8 @@ const HEADER_BYTES = 5;
 export class Tap {
   /** Error codes that were sent, and how often. */
   readonly errors = new Map<string, number>();
+  /** Where the frame at hand goes. */
+  #socket: SimulatedSocket | undefined;
   readonly #rests = new WeakMap<SimulatedSocket, Buffer>();
 
   constructor(readonly oracle: Oracle) {}
@@ -22,6 +24,7 @@ export class Tap {
   see(socket: SimulatedSocket, bytes: Uint8Array): void {
     const before = this.#rests.get(socket);
     let rest = before === undefined ? Buffer.from(bytes) : Buffer.concat([before, bytes]);
+    this.#socket = socket;
     while (rest.length >= HEADER_BYTES) {
       const end = HEADER_BYTES + rest.readUInt32BE(1);
       if (rest.length < end) break;
@@ -60,6 +63,7 @@ export class Tap {
     const outcome = known.find((one) => one.request === request);
     if (outcome === undefined) return this.oracle.fail(`${model.name} never had ${request}`);
     this.#acknowledge(model, outcome);
+    if (model.pending === undefined) model.route = this.#socket;
   }
 
   #acknowledge(model: SessionModel, outcome: Outcome): void {
@@ -88,6 +92,8 @@ export class Tap {
       if (outcome.bytes !== seen) this.oracle.fail(`${what} differs from the one before`);
     }
     this.#acknowledge(model, outcome);
+    // A late duplicate does not draw the next reply to itself.
+    if (model.pending === undefined) model.route = this.#socket;
   }
 
   /** Of calls on sessions; results of the server's own operations are no arrays. */
@@ -109,7 +115,30 @@ export class Tap {
     if (model === undefined) return;
     if (model.isLive) this.oracle.fail(`${model.name} is told ${reason}, and is live`);
     model.endAcked = true;
+    if (this.#socket !== undefined) model.toldOn.add(this.#socket);
   }
+}
+
+/** An answer is on its way for so long at most, once nothing is under way in the server. */
+const PUSH_STEPS = 300;
+const PUSH_MS = 10;
+
+/**
+ * The end of a session is pushed to the connection it last spoke on. Called when the server has
+ * nothing under way.
+ */
+export function checkPushed(oracle: Oracle): void {
+  const { steps, nowMs } = oracle.scheduler;
+  const isDue = (one: Ending): boolean =>
+    one.steps + PUSH_STEPS < steps && one.nowMs + PUSH_MS < nowMs;
+  for (const { model, deaths } of oracle.untold.filter((one) => isDue(one))) {
+    const { route, name, ended, toldOn } = model;
+    // A worker that died may have ended it and said nothing any more.
+    if (deaths !== oracle.options.deaths()) continue;
+    if (route?.isHeard === true && !toldOn.has(route))
+      oracle.fail(`${name} is ${ended}, and nobody was told`);
+  }
+  oracle.untold = oracle.untold.filter((one) => !isDue(one));
 }
 
 function hex(id: unknown): string {
