@@ -14,6 +14,8 @@ import { FOLDER } from './builtins.ts';
 import type { Machine } from './machine.ts';
 import type { Oracle } from './oracle.ts';
 import portable from './portable-service.ts';
+import type { Random } from './random.ts';
+import { startRingsNearTheirEnd } from './ring-ends.ts';
 import { Rows } from './rows.ts';
 import { simulatedDisk } from './simulated-disk.ts';
 import slow from './slow-service.ts';
@@ -30,6 +32,7 @@ export class SimulatedServer {
   engine: Engine | undefined;
   tables: readonly SessionTable[] = [];
   readonly rows: Rows;
+  readonly #random: Random;
   #front: Server | undefined;
   #starts = 0;
   #isStopping = false;
@@ -42,7 +45,9 @@ export class SimulatedServer {
     readonly machine: Machine,
     readonly oracle: Oracle,
     readonly options: ServerOptions,
+    random: Random,
   ) {
+    this.#random = random.fork('server');
     this.rows = new Rows(oracle);
     const checked = checkService(options.isPortable ? portable : slow);
     const makeLoop = (task: { memory: never; shard: number; runner: number }): ShardLoop =>
@@ -74,6 +79,7 @@ export class SimulatedServer {
         frameBytesMax: 65_536,
         version: 'simulated',
       };
+      startRingsNearTheirEnd(engine.memory, this.#random);
       const front = new Server(engine.router, config, engine.memory.config, engine.checked);
       engine.onProgress(() => front.progress());
       engine.onFailure(() => this.crash(false));

@@ -66,7 +66,7 @@ export class World {
     });
     listen(this.oracle);
     this.tap = new Tap(this.oracle);
-    this.server = new SimulatedServer(this.machine, this.oracle, swarm.server);
+    this.server = new SimulatedServer(this.machine, this.oracle, swarm.server, random);
     this.server.onStartDue = () => {
       this.#startIsDue = true;
     };
