@@ -111,7 +111,8 @@ export class ShardLoop {
     takeOver(this.#executor, this.#outboxes, this.#rings, this.runner);
     this.#outboxes.publish();
     release(this.#arena);
-    this.#outboxes.ring();
+    // Also for answers that the dead worker gave, or whose entries it wrote, and rang for nobody.
+    this.#outboxes.ringAll();
   }
 
   /** Runs until the engine stops and the rings are empty. */
