@@ -2,13 +2,13 @@
  * A process with clients of every kind. Its parent says when to stop; then what the server has is
  * compared with what they know. It may be killed at any time, as clients are.
  */
-import { connect } from '../../dist/index.js';
+import { type Connection, connect } from '../../dist/index.js';
 import { ClientActor, type World } from '../crash/client-actor.ts';
 import { Random } from '../crash/random.ts';
 import { RawActor } from '../crash/raw-actor.ts';
 import { Tally } from '../crash/tally.ts';
 import { Hostile } from './hostile.ts';
-import { type Actor, Happened, KeyUser, OperatorActor, Passer } from './load.ts';
+import { type Actor, Happened, KeyUser, OperatorActor, Passer, pause } from './load.ts';
 
 /** What a process of clients is told. */
 export interface ClientsTask {
@@ -38,8 +38,17 @@ const company = { tally, happened, random };
 const world: World = { service: 'data', tally, evicts: true, ended: [] };
 let isGoing = true;
 
-const reconnect = { reconnectMinMs: 2, reconnectMaxMs: 50 };
-const open = () => connect({ port: task.port, ...reconnect });
+/** The first connect does not try again by itself, and the server may be away. */
+async function open(): Promise<Connection> {
+  for (;;) {
+    try {
+      return await connect({ port: task.port, reconnectMinMs: 2, reconnectMaxMs: 50 });
+    } catch {
+      await pause(20);
+    }
+  }
+}
+
 const [first, second, third] = await Promise.all([open(), open(), open()]);
 const sessions = Array.from(
   { length: SESSIONS },

@@ -31,8 +31,8 @@ export interface Sample {
  */
 const FIGURES = {
   rss: { unit: 'MiB', part: 0.08, least: 12 },
-  heap: { unit: 'MiB', part: 0.05, least: 0.6 },
-  external: { unit: 'MiB', part: 0.1, least: 1 },
+  heap: { unit: 'MiB', part: 0.05, least: 1.2 },
+  external: { unit: 'MiB', part: 0.2, least: 3 },
   files: { unit: '', part: 0.1, least: 4 },
   sockets: { unit: '', part: 0.5, least: 24 },
   threads: { unit: '', part: 0, least: 2 },
