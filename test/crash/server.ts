@@ -28,7 +28,7 @@ export class ServerProcess {
   out = '';
   err = '';
 
-  /** @param wrapper what runs the command and talks over a channel, with options of Node before it */
+  /** @param wrapper options of Node and what runs the command, with a channel to talk over */
   constructor(args: readonly string[], wrapper?: readonly string[], env = {}) {
     const child = spawn(process.execPath, [...(wrapper ?? [MAIN]), 'serve', ...args], {
       stdio: ['ignore', 'pipe', 'pipe', wrapper === undefined ? 'ignore' : 'ipc'],
