@@ -245,6 +245,11 @@ export class LogBuffer {
     Atomics.notify(this.words, Word.DURABLE);
   }
 
+  /** Writer that takes over: what the one before gave back is durable, if it told so or not. */
+  resume(): void {
+    this.setDurable(Atomics.load(this.words, Word.HEAD));
+  }
+
   /** Writer: numbers to be found by one that takes over. */
   note(index: number, value: number): void {
     this.floats[Word.NOTES / 2 + index] = value;

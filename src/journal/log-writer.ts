@@ -38,6 +38,7 @@ export class LogWriter {
     this.#hooks = hooks;
     this.#position = log.position;
     this.#batch = new Batch(buffer.capacity * 4);
+    buffer.resume();
   }
 
   /** Whether nothing is under way or waiting. */

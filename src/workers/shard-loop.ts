@@ -111,7 +111,7 @@ export class ShardLoop {
     takeOver(this.#executor, this.#outboxes, this.#rings, this.runner);
     this.#outboxes.publish();
     release(this.#arena);
-    // All: the dead worker may have made answers ready, or durable, and not said so any more.
+    // Also for answers that the dead worker gave, or whose entries it wrote, and rang for nobody.
     this.#outboxes.ringAll();
   }
 

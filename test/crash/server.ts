@@ -28,10 +28,11 @@ export class ServerProcess {
   out = '';
   err = '';
 
-  constructor(args: readonly string[]) {
-    const child = spawn(process.execPath, [MAIN, 'serve', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH },
+  /** @param wrapper options of Node and what runs the command, with a channel to talk over */
+  constructor(args: readonly string[], wrapper?: readonly string[], env = {}) {
+    const child = spawn(process.execPath, [...(wrapper ?? [MAIN]), 'serve', ...args], {
+      stdio: ['ignore', 'pipe', 'pipe', wrapper === undefined ? 'ignore' : 'ipc'],
+      env: { PATH: process.env.PATH, ...env },
     });
     this.child = child;
     running.add(child);
@@ -42,14 +43,14 @@ export class ServerProcess {
       });
     });
     this.listening = new Promise((resolve) => {
-      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      child.stdout!.setEncoding('utf8').on('data', (text: string) => {
         this.out += text;
         // The line after the first says what was recovered.
         if (/^listening on .+\n.+\n/.test(this.out)) resolve(true);
       });
       void this.exited.then(() => resolve(false));
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.err += text;
     });
   }

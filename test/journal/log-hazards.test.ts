@@ -75,6 +75,28 @@ describe('a log buffer', () => {
   });
 });
 
+/** Hooks of a writer that nothing listens to. */
+const QUIET = { wallOffsetMs: () => 0, progressed: () => {}, failed: () => {} };
+
+test('a writer finds durable what one that died had written and not lived to say so', () => {
+  const disk = new MemoryDisk();
+  const buffer = new LogBuffer(createLogBuffer(64));
+  noteTail(buffer, FIRST);
+  const log = startLog(disk);
+  const writer = new LogWriter(buffer, log, QUIET);
+  // Its thread is ended between its last two steps.
+  buffer.setDurable = () => {};
+  buffer.push(buffer.claim(12, 1));
+  buffer.publish();
+  expect(writer.pump(0)).toBe(true);
+  expect(buffer.hasEntries()).toBe(false);
+  log.close();
+  const found = new LogBuffer(buffer.memory);
+  expect(found.isDurable(found.position)).toBe(false);
+  new LogWriter(found, new FileLog(disk, configOf(), notedTail(found)), QUIET);
+  expect(found.isDurable(found.position)).toBe(true);
+});
+
 test('a writer that was abandoned while a sync was under way says nothing of it', () => {
   const disk = new MemoryDisk();
   const buffer = new LogBuffer(createLogBuffer(64));
