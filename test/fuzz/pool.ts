@@ -1,0 +1,75 @@
+/**
+ * The inputs that mutations begin with: the kept ones, and those that reached a block of the code
+ * which none before them had reached. Blocks are taken for many runs at once, because asking costs
+ * more than a run; only when there was something new are these run again, one by one.
+ */
+import type { Random } from '../crash/random.ts';
+import type { Coverage } from './coverage.ts';
+import { mutate } from './mutate.ts';
+import { INPUT_BYTES_MAX, type Target } from './target.ts';
+
+const BATCH = 64;
+const GENERATED_PERCENT = 30;
+/** Inputs to begin with, beside the kept ones. */
+const GENERATED_FIRST = 20;
+
+export class Pool {
+  readonly #target: Target;
+  readonly #random: Random;
+  readonly #coverage: Coverage | undefined;
+  readonly #inputs: Uint8Array[];
+  readonly #seen = new Set<string>();
+  #batch: Uint8Array[] = [];
+
+  constructor(
+    target: Target,
+    kept: readonly Uint8Array[],
+    random: Random,
+    coverage: Coverage | undefined,
+  ) {
+    this.#target = target;
+    this.#random = random;
+    this.#coverage = coverage;
+    this.#inputs = [...kept];
+    for (let i = 0; i < GENERATED_FIRST; i++) this.#inputs.push(this.#generated());
+    coverage?.take();
+  }
+
+  /** Blocks that were reached, and inputs that were found to reach them. */
+  get blocks(): number {
+    return this.#seen.size;
+  }
+
+  get size(): number {
+    return this.#inputs.length;
+  }
+
+  next(): Uint8Array {
+    const random = this.#random;
+    if (random.chance(GENERATED_PERCENT)) return this.#generated();
+    const other = random.pick(this.#inputs);
+    return mutate(random.pick(this.#inputs), random, { tokens: this.#target.tokens, other });
+  }
+
+  /** An input was run. */
+  ran(input: Uint8Array): void {
+    if (this.#coverage === undefined) return;
+    if (this.#batch.push(input) < BATCH) return;
+    const batch = this.#batch;
+    this.#batch = [];
+    const found = new Set([...this.#coverage.take()].filter((block) => !this.#seen.has(block)));
+    for (const again of batch) {
+      if (found.size === 0) return;
+      this.#target.run(again);
+      const reached = [...this.#coverage.take()].filter((block) => found.delete(block));
+      if (reached.length > 0) this.#inputs.push(again);
+      for (const block of reached) this.#seen.add(block);
+    }
+    // What depends on earlier runs may not be reached again.
+    for (const block of found) this.#seen.add(block);
+  }
+
+  #generated(): Uint8Array {
+    return this.#target.generate(this.#random).slice(0, INPUT_BYTES_MAX);
+  }
+}
