@@ -7,6 +7,7 @@ import { SessileError } from '../../src/core/errors.ts';
 import { Row, RowByte, RowFlag } from '../../src/core/layout.ts';
 import { EndEntry, Entry } from '../../src/core/log-entry.ts';
 import { Kind } from '../../src/core/message.ts';
+import { examine } from '../../src/journal/examine.ts';
 import {
   BLOCK_HEADER_BYTES,
   decodeSegmentHeader,
@@ -14,6 +15,7 @@ import {
   SEGMENT_HEADER_BYTES,
   sealBlock,
 } from '../../src/journal/format.ts';
+import { planRepair, repair } from '../../src/journal/repair.ts';
 import * as h from '../core/helpers.ts';
 import { FaultyDisk } from './faulty-disk.ts';
 import { sessionsOf } from './oracle.ts';
@@ -168,6 +170,19 @@ test('segments of another directory, shard or place are refused', () => {
   expect(refused(extra).code).toBe('storage_corrupt');
 });
 
+test('a name with a number that no segment can have is that of no segment', () => {
+  const { disk } = written();
+  const left = disk.copy();
+  left.replace(`${FOLDER}/g000001-s000-${'9'.repeat(20)}.log`, disk.contents(segment(1)));
+  left.replace(`${FOLDER}/g000001-s000-${2 ** 31}.log`, disk.contents(segment(1)));
+  expect(stateOf(new Rig(left.copy(), newWorld()))).toEqual(stateOf(new Rig(disk, newWorld())));
+  left.forget(segment(1));
+  const found = examine(left, FOLDER);
+  expect(found.segments).toEqual([]);
+  repair(left, FOLDER, found, planRepair(found));
+  expect(refused(left).message).toContain('no segment of shard 0');
+});
+
 const GARBLED = ['', '{', 'null', '7', '[]', '{}', '{"format":1}', 'x'.repeat(70_000)];
 
 test.each(GARBLED)('a manifest that is none is refused: %j', (text) => {
@@ -184,6 +199,8 @@ test('a manifest with numbers that cannot be is refused', () => {
     { shards: -1 },
     { shards: 1e9 },
     { sessionsMax: 0 },
+    { sessionsMax: 2 ** 31 },
+    { generation: 2 ** 40 },
     { generation: 1.5 },
     { engine: 'me' },
     { seedA: 'x' },
