@@ -33,6 +33,7 @@ const WRONG: [string, unknown][] = [
   ['run', 'anywhere'],
   ['run', 0],
   ['service', null],
+  ['onRecoveryProgress', 'often'],
 ];
 
 describe('an engine does not start', () => {
@@ -48,6 +49,16 @@ describe('an engine does not start', () => {
     async (value) => {
       const error = await h.failure(Engine.start({ shards: 0, service: value as never }));
       expect(error).toMatchObject({ name: 'InvalidOptionError', option: 'service' });
+    },
+  );
+
+  test.each([Symbol('name'), Object.create(null), 7, ''])(
+    'when an option is an object that names its constructor %s',
+    async (name) => {
+      const value = { constructor: { name } };
+      const error = await h.failure(Engine.start({ shards: value as never }));
+      expect(error).toMatchObject({ name: 'InvalidOptionError', option: 'shards', value });
+      expect(error.message).toContain('shards is a object');
     },
   );
 
@@ -89,6 +100,8 @@ test.each([
   ['port', 65_536],
   ['connectionsMax', 0],
   ['frameBytesMax', 10],
+  ['host', 5],
+  ['host', ''],
   ['bodyBytesMax', 65_536],
   ['sessionsMax', 0],
 ])('a server does not start when %s is %j', async (option, value) => {
