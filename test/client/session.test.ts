@@ -81,6 +81,7 @@ describe('registering', () => {
     [{ capabilities: [1] as unknown as string[] }, 'capabilities'],
     [{ capabilities: 'push' as never }, 'capabilities'],
     [{ capabilities: ['push', ''] }, 'capabilities'],
+    [{ capabilities: new Array(2) }, 'capabilities'],
     [{ capabilities: ['é'.repeat(513)] }, 'capabilities'],
     [{ capabilities: Array.from({ length: 32 }, (_, i) => `name ${i}`) }, 'capabilities'],
     [{ data: { f: () => 1 } }, 'data'],

@@ -150,7 +150,8 @@ export function registerFields(options: SessionOptions): Record<string, unknown>
     fields.scope = scope;
   }
   if (capabilities !== undefined) {
-    const isList = Array.isArray(capabilities) && capabilities.every(isText);
+    // A copy shows what is missing in an array as undefined.
+    const isList = Array.isArray(capabilities) && [...capabilities].every(isText);
     // The server would end the connection over more or longer ones.
     if (!isList || capabilities.length > CAPABILITIES_MAX) {
       const expected = `at most ${CAPABILITIES_MAX} names of 1 to ${TEXT_BYTES_MAX} bytes`;
