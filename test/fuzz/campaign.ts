@@ -2,7 +2,7 @@
 import { Random } from '../crash/random.ts';
 import { type Kept, readCorpus } from './corpus.ts';
 import type { Coverage } from './coverage.ts';
-import { Pool } from './pool.ts';
+import { type Found, Pool } from './pool.ts';
 import { kindOf, shrink } from './shrink.ts';
 import type { Outcome, Target } from './target.ts';
 import type { Watchdog } from './watchdog.ts';
@@ -24,7 +24,8 @@ export interface Tally {
   readonly accepted: number;
   readonly refused: number;
   readonly blocks: number;
-  readonly pool: number;
+  /** Inputs that reached blocks which none that is kept had reached. */
+  readonly found: readonly Found[];
   readonly ms: number;
   readonly failure: Failure | undefined;
 }
@@ -71,7 +72,7 @@ export class Campaign {
       runs,
       ...this.#counts,
       blocks: pool.blocks,
-      pool: pool.size,
+      found: pool.found,
       ms: performance.now() - started,
       failure: this.#failure,
     };

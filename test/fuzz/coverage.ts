@@ -24,10 +24,6 @@ export class Coverage {
     this.#counts.clear();
   }
 
-  stop(): void {
-    this.#session.disconnect();
-  }
-
   /** The blocks that have run since the last time. Takes a millisecond or two. */
   take(): Set<string> {
     let taken: Profiler.ScriptCoverage[] = [];

@@ -5,16 +5,21 @@
  *     npm run fuzz -- --runs 100000 --seed 42 --target frames
  *     npm run fuzz -- --minutes 30
  *     npm run fuzz -- --target frames --input 0bff [--keep a-name]
+ *     npm run fuzz -- --runs 20000 --grow
  *
  * Each target first replays the inputs that are kept under `corpus/`. `--runs` counts for each
- * target, `--minutes` for all together. Ends with exit code 1 when one has failed.
+ * target, `--minutes` for all together; `--grow` keeps the inputs that reach what none before did.
+ * Ends with exit code 1 when one has failed.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { crc32 } from 'node:zlib';
 import { Campaign, type Failure, type Tally } from './campaign.ts';
 import { keep, parseHex } from './corpus.ts';
 import { Coverage } from './coverage.ts';
-import { INPUT_BYTES_MAX } from './target.ts';
+import type { Found } from './pool.ts';
+import { shrink } from './shrink.ts';
+import { INPUT_BYTES_MAX, type Target } from './target.ts';
 import { TARGETS } from './targets/index.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -30,6 +35,7 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     input: { type: 'string' },
     keep: { type: 'string' },
+    grow: { type: 'boolean', default: false },
   },
 });
 
@@ -51,14 +57,14 @@ async function fuzz(): Promise<boolean> {
   const started = performance.now();
   const totalMs = (minutes ?? Number.POSITIVE_INFINITY) * 60_000;
   let failed = 0;
+  // Counting begins before the code under test is loaded.
+  const coverage = new Coverage();
   for (const [index, name] of names.entries()) {
-    // Counting begins before the code under test is loaded.
-    const coverage = new Coverage();
     const target = await TARGETS[name]();
     coverage.count(target.sources);
     const until = started + (totalMs * (index + 1)) / names.length;
     const tally = new Campaign(target, { runs, seed, until }, watchdog).run(coverage);
-    coverage.stop();
+    if (values.grow) grow(target, tally.found, coverage);
     if (!report(tally)) failed += 1;
   }
   const seconds = (performance.now() - started) / 1000;
@@ -66,12 +72,28 @@ async function fuzz(): Promise<boolean> {
   return failed === 0;
 }
 
+/** Keeps the inputs that reached something new, each made as small as reaches it still. */
+function grow(target: Target, found: readonly Found[], coverage: Coverage): void {
+  const REACHED = 'reached';
+  for (const { input, blocks } of found) {
+    const smallest = shrink(input, REACHED, (smaller) => {
+      coverage.take();
+      target.run(smaller);
+      const reached = coverage.take();
+      if (blocks.every((block) => reached.has(block))) throw REACHED;
+    });
+    const name = `reaches-${crc32(smallest).toString(16).padStart(8, '0')}`;
+    keep(target.name, name, smallest, 'It reaches code that no other input here reached.');
+  }
+  console.log(`${found.length} inputs kept`);
+}
+
 function report(tally: Tally): boolean {
-  const { target, kept, accepted, refused, blocks, pool, ms, failure } = tally;
+  const { target, kept, accepted, refused, blocks, found, ms, failure } = tally;
   const perRun = `${((1000 * ms) / Math.max(1, tally.runs)).toFixed(0)} µs a run`;
   console.log(
     `${target.padEnd(10)} ${tally.runs} runs and ${kept} kept: ${accepted} accepted, ` +
-      `${refused} refused; ${blocks} blocks reached by ${pool} inputs; ${perRun}`,
+      `${refused} refused; ${blocks} blocks reached, ${found.length} inputs found; ${perRun}`,
   );
   if (failure !== undefined) {
     print(failure);

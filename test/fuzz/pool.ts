@@ -8,12 +8,19 @@ import type { Coverage } from './coverage.ts';
 import { mutate } from './mutate.ts';
 import { INPUT_BYTES_MAX, type Target } from './target.ts';
 
-const BATCH = 64;
+const BATCH = 200;
 const GENERATED_PERCENT = 30;
 /** Inputs to begin with, beside the kept ones. */
 const GENERATED_FIRST = 20;
 
+/** An input that reached blocks first. */
+export interface Found {
+  readonly input: Uint8Array;
+  readonly blocks: readonly string[];
+}
+
 export class Pool {
+  readonly found: Found[] = [];
   readonly #target: Target;
   readonly #random: Random;
   readonly #coverage: Coverage | undefined;
@@ -32,16 +39,13 @@ export class Pool {
     this.#coverage = coverage;
     this.#inputs = [...kept];
     for (let i = 0; i < GENERATED_FIRST; i++) this.#inputs.push(this.#generated());
-    coverage?.take();
+    // What the kept inputs have reached, which were run before.
+    for (const block of coverage?.take() ?? []) this.#seen.add(block);
   }
 
-  /** Blocks that were reached, and inputs that were found to reach them. */
+  /** Blocks that were reached. */
   get blocks(): number {
     return this.#seen.size;
-  }
-
-  get size(): number {
-    return this.#inputs.length;
   }
 
   next(): Uint8Array {
@@ -62,7 +66,9 @@ export class Pool {
       if (found.size === 0) return;
       this.#target.run(again);
       const reached = [...this.#coverage.take()].filter((block) => found.delete(block));
-      if (reached.length > 0) this.#inputs.push(again);
+      if (reached.length === 0) continue;
+      this.#inputs.push(again);
+      this.found.push({ input: again, blocks: reached });
       for (const block of reached) this.#seen.add(block);
     }
     // What depends on earlier runs may not be reached again.
