@@ -1,7 +1,7 @@
 /**
  * The inputs that mutations begin with: the kept ones, and those that reached a block of the code
  * which none before them had reached. Blocks are taken for many runs at once, because asking costs
- * more than a run; only when there was something new are these run again, one by one.
+ * more than a run; only when there was something new are these run again, in halves.
  */
 import type { Random } from '../crash/random.ts';
 import type { Coverage } from './coverage.ts';
@@ -62,17 +62,30 @@ export class Pool {
     const batch = this.#batch;
     this.#batch = [];
     const found = new Set([...this.#coverage.take()].filter((block) => !this.#seen.has(block)));
-    for (const again of batch) {
-      if (found.size === 0) return;
-      this.#target.run(again);
-      const reached = [...this.#coverage.take()].filter((block) => found.delete(block));
-      if (reached.length === 0) continue;
-      this.#inputs.push(again);
-      this.found.push({ input: again, blocks: reached });
-      for (const block of reached) this.#seen.add(block);
-    }
+    this.#locate(batch, found);
     // What depends on earlier runs may not be reached again.
     for (const block of found) this.#seen.add(block);
+  }
+
+  /** Finds the inputs that reach some of these blocks, by halves. */
+  #locate(batch: readonly Uint8Array[], wanted: Set<string>): void {
+    if (wanted.size === 0) return;
+    for (const input of batch) this.#target.run(input);
+    const reached = [...this.#coverage!.take()].filter((block) => wanted.has(block));
+    if (reached.length === 0) return;
+    const [input] = batch;
+    if (batch.length === 1) {
+      this.#inputs.push(input);
+      this.found.push({ input, blocks: reached });
+      for (const block of reached) {
+        this.#seen.add(block);
+        wanted.delete(block);
+      }
+      return;
+    }
+    const middle = batch.length >> 1;
+    this.#locate(batch.slice(0, middle), wanted);
+    this.#locate(batch.slice(middle), wanted);
   }
 
   #generated(): Uint8Array {

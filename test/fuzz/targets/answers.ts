@@ -212,6 +212,11 @@ function worded(kind: number, index: number, text: string): string {
   return isMap || (kind === 22 && index === 4) ? 'map' : text;
 }
 
+function known(names: readonly string[], name: string): string {
+  must(names.includes(name), () => `${name} is no name of the protocol`);
+  return name;
+}
+
 function handlerOf(events: string[]): FrameHandler {
   const push = (kind: number, ...fields: unknown[]): void => {
     events.push([kind, ...fields].join(' | '));
@@ -232,10 +237,12 @@ function handlerOf(events: string[]): FrameHandler {
     },
     registered: (client, session, last, fields) => push(17, id(client), session, last, map(fields)),
     reply: (client, session, request, status, body) =>
-      push(18, id(client), session, request, status, valueOfBody(body)),
-    evicted: (client, session, reason) => push(19, id(client), session, JSON.stringify(reason)),
+      push(18, id(client), session, request, known(STATUS_NAMES, status), valueOfBody(body)),
+    evicted: (client, session, reason) =>
+      push(19, id(client), session, JSON.stringify(known(REASON_NAMES, reason))),
     pong: (nonce) => push(20, nonce),
-    result: (correlation, status, body) => push(21, correlation, status, valueOfBody(body)),
+    result: (correlation, status, body) =>
+      push(21, correlation, known(STATUS_NAMES, status), valueOfBody(body)),
     error: ({ code, message, id: client, number, details }) => {
       const texts = [code, message].map((text) => JSON.stringify(text));
       push(22, ...texts, id(client), number ?? 'nil', map(details));
