@@ -338,3 +338,21 @@ test('two sessions of one commit are refused', () => {
   });
   expect(refused(wrong).code).toBe('storage_corrupt');
 });
+
+test('data that looks like headers of blocks behind a torn end does not hold up a start', () => {
+  const { disk, blocks } = written();
+  const end = blocks.at(-1)!.offset;
+  // As many as fit, each of which says that it is nearly as long as what follows it.
+  const bytes = Buffer.alloc(8 * 1024 * 1024);
+  for (let at = 0; at + 32 <= bytes.length; at += 32) {
+    const length = Math.max(0, Math.floor((bytes.length - at - BLOCK_HEADER_BYTES - 64) / 8) * 8);
+    const header = { length, position: end + at, synced: end + 1, wallOffsetMs: 0 };
+    const one = Buffer.alloc(BLOCK_HEADER_BYTES);
+    sealBlock(one, 0, { ...header, length: 0 });
+    one.writeUInt32LE(length, 8);
+    one.copy(bytes, at, 0, 32);
+  }
+  const left = changed(disk, segment(1), (whole) => Buffer.concat([whole, bytes]));
+  // A check of every one of them takes minutes.
+  expect(stateOf(new Rig(left, newWorld()))).toEqual(blocks.at(-1)!.state);
+});
