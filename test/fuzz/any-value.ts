@@ -86,6 +86,8 @@ const OTHERS: readonly (() => unknown)[] = [
   () => new Proxy({}, {}),
   () => Object.freeze([1, 2]),
   () => new Array(3),
+  () => ['x', 'auto'],
+  () => Array.from({ length: 32 }, (_, i) => `name ${i}`),
   () => new WeakMap(),
   () => AbortSignal.abort(),
 ];

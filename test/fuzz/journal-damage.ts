@@ -115,6 +115,11 @@ const ACCIDENTS: readonly Change[] = [
     const paths = segmentsOf(disk);
     if (paths.length > 0) disk.forget(choices.pick(paths));
   },
+  (disk, choices) => {
+    // The first segments of a shard, as if they had been cleaned up.
+    const shard = choices.below(2);
+    for (const path of segmentsOf(disk, shard).slice(0, 1 + choices.below(4))) disk.forget(path);
+  },
   (disk, choices) => move(disk, choices, true),
   (disk, choices) => move(disk, choices, false),
   (disk, choices) => {

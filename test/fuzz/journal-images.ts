@@ -25,6 +25,8 @@ export interface Image {
   readonly world: World;
   /** By shard: the states that a prefix of its log may tell of. */
   readonly states: readonly ReadonlySet<string>[];
+  /** By shard: what its sessions were at any time, each by itself. */
+  readonly lines: readonly ReadonlySet<string>[];
   /** By shard: where its log ends if it was cleaned up, so that a shorter one may miss sessions. */
   readonly cleanedTo: readonly number[];
 }
@@ -81,7 +83,8 @@ function make({ seed, options, steps, cleans }: Recipe): Image {
   const whole = disk.copy();
   makeCanonical(whole);
   const cleanedTo = states.map((_, shard) => (cleans ? endOf(whole, shard) : 0));
-  return { options, disk: whole, world, states, cleanedTo };
+  const lines = states.map((all) => new Set([...all].flatMap((state) => state.split('\n'))));
+  return { options, disk: whole, world, states, lines, cleanedTo };
 }
 
 /** Gives what was drawn at random fixed values, so that every run has the same bytes. */

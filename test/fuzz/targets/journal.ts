@@ -9,17 +9,19 @@
  * - where checksums were made right again, sessions are what the forger says. The tables must be
  *   whole all the same, and the lengths of payloads may be refused as above the limits of the
  *   options, which is an `InvalidOptionError`;
- * - where the last segments are gone of a log that was cleaned up since, sessions are missing that
- *   had been moved there: nothing is left that could tell.
+ * - where the first segments of a log are gone, or the last ones of a log that was cleaned up
+ *   since, sessions are missing that were told of there: nothing is left that could tell. Each one
+ *   that is found must have been so once.
  */
 
 import { SessileError } from '../../../src/core/errors.ts';
 import { checkInvariants } from '../../../src/core/invariants.ts';
 import { examine } from '../../../src/journal/examine.ts';
-import { decodeSegmentHeader } from '../../../src/journal/format.ts';
+import { decodeSegmentHeader, type SegmentHeader } from '../../../src/journal/format.ts';
 import { planRepair, repair } from '../../../src/journal/repair.ts';
 import type { Random } from '../../crash/random.ts';
 import type { FaultyDisk } from '../../journal/faulty-disk.ts';
+import { sessionsOf } from '../../journal/oracle.ts';
 import { FOLDER, Rig, type RigOptions } from '../../journal/rig.ts';
 import { Choices } from '../choices.ts';
 import { damage } from '../journal-damage.ts';
@@ -79,8 +81,14 @@ function run(input: Uint8Array): Outcome {
     repaired(damaged, image, options, isHostile);
     return 'refused';
   }
-  must(isHostile || isDamaged !== true, 'what is started from is whole by the examination, too');
-  for (const table of rig.tables) checkInvariants(table);
+  must(isDamaged !== true, 'what is started from is whole by the examination, too');
+  for (const [shard, table] of rig.tables.entries()) {
+    checkInvariants(table);
+    for (const session of sessionsOf(rig, rig.tables[shard])) {
+      const { commit, committedAt, expiresAt } = session;
+      must(!Number.isNaN(commit + committedAt + expiresAt), 'times are numbers');
+    }
+  }
   const isSame = start < 3;
   if (isSame && !isHostile) checkStates(rig, disk, image);
   foundAgain(rig, disk, image, options);
@@ -133,9 +141,23 @@ function checkStates(rig: Rig, disk: FaultyDisk, image: Image): void {
     const state = stateOf(rig, shard);
     if (states.has(state)) continue;
     const last = segmentsOf(disk, shard).at(-1)!;
-    const { position } = decodeSegmentHeader(Buffer.from(disk.contents(last)))!;
-    must(position < image.cleanedTo[shard], () => `shard ${shard} was never so:\n${state}`);
+    const { position } = headerOf(disk, last);
+    const isCut = position < image.cleanedTo[shard] || isTrimmed(disk, image, shard);
+    must(isCut, () => `shard ${shard} was never so:\n${state}`);
+    for (const line of state.split('\n')) {
+      must(image.lines[shard].has(line), () => `no session of shard ${shard} was ever ${line}`);
+    }
   }
+}
+
+const headerOf = (disk: FaultyDisk, path: string): SegmentHeader =>
+  decodeSegmentHeader(Buffer.from(disk.contents(path)))!;
+
+/** Whether a log begins later than that of the image. */
+function isTrimmed(disk: FaultyDisk, image: Image, shard: number): boolean {
+  const [first] = segmentsOf(disk, shard);
+  const [before] = segmentsOf(image.disk, shard);
+  return headerOf(disk, first).position > headerOf(image.disk, before).position;
 }
 
 /** The next start finds the same sessions. */
