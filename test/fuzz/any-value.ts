@@ -87,7 +87,6 @@ const OTHERS: readonly (() => unknown)[] = [
   () => Object.freeze([1, 2]),
   () => new Array(3),
   () => ['x', 'auto'],
-  () => Array.from({ length: 32 }, (_, i) => `name ${i}`),
   () => new WeakMap(),
   () => AbortSignal.abort(),
 ];
@@ -107,10 +106,16 @@ export function anyValue(choices: Choices, levels = 3): unknown {
   return kind === 8 ? new Map<unknown, unknown>(entries) : Object.fromEntries(entries);
 }
 
+const namesOf = (length: number): string[] => Array.from({ length }, (_, i) => `name ${i}`);
+
 /** An object with some of these options. */
 export function anyOptions(choices: Choices, names: readonly string[]): Record<string, unknown> {
   const options: Record<string, unknown> = {};
   const count = choices.below(4);
-  for (let i = 0; i < count; i++) options[choices.pick(names)] = anyValue(choices);
+  for (let i = 0; i < count; i++) {
+    const name = choices.pick(names);
+    const isList = name === 'capabilities' && choices.below(2) === 1;
+    options[name] = isList ? namesOf(choices.below(40)) : anyValue(choices);
+  }
   return options;
 }

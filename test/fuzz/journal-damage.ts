@@ -4,6 +4,8 @@
  * does: then what a block tells of may be anything, and only how it is refused counts.
  */
 import { crc32 } from 'node:zlib';
+import { ROW_WORDS, Row } from '../../src/core/layout.ts';
+import { Entry } from '../../src/core/log-entry.ts';
 import {
   BLOCK_HEADER_BYTES,
   decodeSegmentHeader,
@@ -154,6 +156,21 @@ function move(disk: FaultyDisk, choices: Choices, removes: boolean): void {
 const FORGERIES: readonly Change[] = [
   (disk, choices) =>
     edit(disk, choices, (bytes) => {
+      // A field of the first session that a block tells of.
+      const [from] = blockAt(bytes, choices);
+      const row = from + BLOCK_HEADER_BYTES + 4 * Entry.ROW;
+      if (row + 4 * ROW_WORDS > bytes.length) return bytes;
+      if (choices.below(2) === 0) {
+        bytes.writeInt32LE(choices.pick(WORDS), row + 4 * choices.below(ROW_WORDS));
+      } else {
+        const field = choices.pick([Row.DEADLINE, Row.COMMIT, Row.VERSION, Row.CREATED]);
+        bytes.writeDoubleLE(choices.pick([...FLOATS, ...ENDLESS]), row + 4 * field);
+      }
+      seal(bytes, from);
+      return bytes;
+    }),
+  (disk, choices) =>
+    edit(disk, choices, (bytes) => {
       const [from, to] = blockAt(bytes, choices);
       const at = from + BLOCK_HEADER_BYTES + choices.below(Math.max(1, (to - from) / 4)) * 4;
       if (at + 4 <= bytes.length) bytes.writeInt32LE(choices.pick(WORDS), at);
@@ -221,15 +238,20 @@ const FORGERIES: readonly Change[] = [
 ];
 
 const CHANGES_MAX = 5;
+/** More than there are: another one takes the next place, and kept inputs mean what they meant. */
+const ACCIDENT_PLACES = 24;
+const FORGERY_PLACES = 16;
 
 /** Changes a directory as an input says. */
 export function damage(disk: FaultyDisk, choices: Choices): Damage {
   const done: Damage = { isHostile: false };
   for (let i = 0; i < CHANGES_MAX && !choices.isOver; i++) {
-    const which = choices.below(ACCIDENTS.length + FORGERIES.length);
-    const isForgery = which >= ACCIDENTS.length;
+    const which = choices.below(ACCIDENT_PLACES + FORGERY_PLACES);
+    const isForgery = which >= ACCIDENT_PLACES;
     if (isForgery) done.isHostile = true;
-    const change = isForgery ? FORGERIES[which - ACCIDENTS.length] : ACCIDENTS[which];
+    const changes = isForgery ? FORGERIES : ACCIDENTS;
+    const place = isForgery ? which - ACCIDENT_PLACES : which;
+    const change = changes[place] ?? changes[place % changes.length];
     change(disk, choices, done);
   }
   return done;

@@ -93,6 +93,7 @@ function frameOf(random: Random): number[] {
   const id = idBytes(random);
   const head = number(kind, random);
   if (random.chance(20)) return usualRequest(random);
+  if (random.chance(2)) return arrayBytes([number(4, random), [0x91, 0xc1]], random);
   const body = (): number[] =>
     random.chance(10) ? nestedBytes(random, 30 + random.below(5)) : valueBytes(random);
   switch (kind) {
