@@ -230,6 +230,7 @@ const FORGERIES: readonly Change[] = [
     } catch {
       return;
     }
+    if (typeof manifest !== 'object' || manifest === null) return;
     const fields = ['format', 'engine', 'generation', 'shards', 'sessionsMax', 'seedA', 'seedB'];
     const values = [0, 1, 2, 3, 5, 128, 129, -1, 0.5, 2 ** 30, 2 ** 53, 1e300, null, 'x', [], {}];
     manifest[choices.pick(fields)] = choices.pick(values);
