@@ -46,8 +46,12 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
     FRAME_BYTES_MIN,
     FRAME_BYTES_MAX,
   );
+  const host = options.host ?? DEFAULT_HOST;
+  if (typeof host !== 'string' || host === '') {
+    throw new InvalidOptionError('host', host, 'the name or address to listen on');
+  }
   const config = {
-    host: options.host ?? DEFAULT_HOST,
+    host,
     port: integerOption('port', options.port ?? DEFAULT_PORT, 0, 65_535),
     connectionsMax: integerOption(
       'connectionsMax',

@@ -43,8 +43,11 @@ export class CorruptLogError extends SessileError {
 function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
-  if (typeof value === 'object' && value !== null)
-    return `a ${value.constructor?.name ?? 'object'}`;
+  if (typeof value === 'object' && value !== null) {
+    // A caller's own field of that name may be anything.
+    const name: unknown = value.constructor?.name;
+    return `a ${typeof name === 'string' && name !== '' ? name : 'object'}`;
+  }
   return String(value);
 }
 

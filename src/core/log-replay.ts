@@ -7,10 +7,11 @@
 import type { Arena } from './arena.ts';
 import { Reason } from './codes.ts';
 import { copyWords } from './copy.ts';
-import { CorruptLogError, InvalidOptionError } from './errors.ts';
+import { CorruptLogError } from './errors.ts';
 import { shardOf } from './hash.ts';
 import { evenWords, Header, ORDER_WORDS, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
+import { checkEnd, checkState, fits, isWhole } from './log-checks.ts';
 import { END_ID_WORDS, EndEntry, Entry, EntryKind, EntryPart } from './log-entry.ts';
 import { touchLogMs } from './session-log.ts';
 import type { SessionTable } from './session-table.ts';
@@ -75,9 +76,13 @@ export class LogReplay {
     if ((total & 1) !== 0 || total < least || total > end - at) {
       throw new CorruptLogError(`an entry of ${total} words among ${end - at}`);
     }
-    if (kind === EntryKind.STATE) this.#state(words, floats, at, shiftMs, segment);
-    else if (kind === EntryKind.END) this.#end(words, floats, at);
-    else throw new CorruptLogError(`an entry of the unknown kind ${kind}`);
+    if (kind === EntryKind.STATE) {
+      checkState(words, floats, at, shiftMs);
+      this.#state(words, floats, at, shiftMs, segment);
+    } else if (kind === EntryKind.END) {
+      checkEnd(floats, at);
+      this.#end(words, floats, at);
+    } else throw new CorruptLogError(`an entry of the unknown kind ${kind}`);
     this.entries += 1;
     return total;
   }
@@ -268,11 +273,15 @@ function settle(table: SessionTable, commitsBefore: number, renumbers: boolean):
   const now = table.now[0];
   const live = renumbers ? liveByTime(table) : liveInOrder(table);
   let commit = commitsBefore;
+  let last = 0;
   for (const slot of live) {
     const row = table.rowOf(slot);
     if (words[row + MISSING] !== 0) {
       throw new CorruptLogError('the data or reply of a session is in none of the segments');
     }
+    const number = floats[(row + Row.COMMIT) >> 1];
+    if (!renumbers && number === last) throw new CorruptLogError('two sessions of one commit');
+    last = number;
     table.order.append(slot, table.order.timeOf(slot));
     if (renumbers) {
       commit += 1;
@@ -344,13 +353,6 @@ function liveSlots(table: SessionTable): Uint32Array {
   return live.subarray(0, count);
 }
 
-function isWhole(words: Int32Array, at: number): boolean {
-  const parts = words[at + 1];
-  const from = at + Entry.ROW;
-  const hasData = (parts & EntryPart.DATA) !== 0 || words[from + Row.DATA_LENGTH] === 0;
-  return hasData && ((parts & EntryPart.REPLY) !== 0 || words[from + Row.REPLY_LENGTH] === 0);
-}
-
 /** Whether all data and replies that are left fit; says what the longest needs. */
 function checkLengths(tables: readonly SessionTable[]): void {
   let data = 0;
@@ -365,11 +367,6 @@ function checkLengths(tables: readonly SessionTable[]): void {
   const { dataBytesMax, replyBytesMax } = tables[0].arena;
   fits('dataBytesMax', data, dataBytesMax);
   fits('replyBytesMax', reply, replyBytesMax);
-}
-
-function fits(option: string, length: number, max: number): void {
-  if (length <= max) return;
-  throw new InvalidOptionError(option, max, `at least ${length}: a stored session has so much`);
 }
 
 function hashAt(table: SessionTable, words: Int32Array, from: number): number {

@@ -64,7 +64,7 @@ export function setRegister(
   m.ttlMs = 0;
   m.ratePerSecond = 0;
   m.rateBurst = 0;
-  m.capabilities = bitsOf(options.capabilities ?? [], checked.capabilities);
+  m.capabilities = bitsOf(namesGiven(options.capabilities ?? []), checked.capabilities);
   const ttl = options.ttlMs;
   if (ttl !== undefined) {
     m.flags |= RegisterFlag.TTL;
@@ -77,6 +77,14 @@ export function setRegister(
     m.rateBurst = integerOption('rate.burst', burst, 1, RATE_BURST_MAX);
   }
   if (options.data !== undefined) setData(m, options.data, checked, dataBytesMax);
+}
+
+function namesGiven(capabilities: readonly string[]): readonly string[] {
+  // A copy shows what is missing in an array as undefined.
+  const isList =
+    Array.isArray(capabilities) && [...capabilities].every((name) => typeof name === 'string');
+  if (isList) return capabilities;
+  throw new InvalidOptionError('capabilities', capabilities, 'an array of names');
 }
 
 function setData(m: Message, data: object, checked: CheckedService, bytesMax: number): void {
@@ -93,7 +101,7 @@ function setData(m: Message, data: object, checked: CheckedService, bytesMax: nu
 /** The number of an operation given by name or number. Throws `RefusedError`. */
 export function operationNumber(checked: CheckedService, operation: string | number): number {
   const number = typeof operation === 'string' ? checked.names[operation] : operation;
-  if (number !== undefined && checked.byNumber[number] !== undefined) return number;
+  if (typeof number === 'number' && checked.byNumber[number] !== undefined) return number;
   throw refusal(ErrorCode.UNKNOWN_OPERATION, { operation });
 }
 

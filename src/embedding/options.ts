@@ -131,6 +131,10 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
   if (isObject && shards > 0) {
     throw new InvalidOptionError('service', service, 'a module path or URL when shards is above 0');
   }
+  const { onRecoveryProgress } = o;
+  if (onRecoveryProgress !== undefined && typeof onRecoveryProgress !== 'function') {
+    throw new InvalidOptionError('onRecoveryProgress', onRecoveryProgress, 'a function');
+  }
   const payload = (name: 'dataBytesMax' | 'replyBytesMax' | 'bodyBytesMax'): number =>
     integerOption(name, o[name], PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX);
   const ttl = o.ttlMs === null ? TTL_NEVER : integerOption('ttlMs', o.ttlMs, 1, TTL_MS_MAX);

@@ -12,13 +12,15 @@
  */
 import { join } from 'node:path';
 import { CorruptLogError, SessileError } from '../core/errors.ts';
-import { SHARDS_MAX } from '../core/limits.ts';
+import { SESSIONS_MAX, SHARDS_MAX } from '../core/limits.ts';
 import type { Disk } from './disk.ts';
 import { FORMAT_VERSION } from './format.ts';
 
 const MANIFEST = 'sessile.json';
 const TEMPORARY = '.tmp';
 const MANIFEST_BYTES_MAX = 64 * 1024;
+/** Above every generation and every segment that there can be, at one a second for 34 years. */
+const NUMBER_MAX = 2 ** 30;
 
 export interface Manifest {
   readonly format: number;
@@ -57,6 +59,8 @@ export function listSegments(disk: Disk, folder: string): SegmentName[] {
     const match = /^g(\d{6,})-s(\d{3,})-(\d{8,})\.log$/.exec(name);
     if (match === null) continue;
     const [generation, shard, number] = match.slice(1).map(Number);
+    // No header holds such a number, so whatever it is, it was not written as a segment.
+    if (Math.max(generation, shard, number) > NUMBER_MAX) continue;
     found.push({ generation, shard, number, name });
   }
   return found.sort((a, b) => a.shard - b.shard || a.number - b.number);
@@ -99,6 +103,8 @@ function isRight(m: Manifest): boolean {
     [m.format, m.generation, m.shards, m.sessionsMax].every(isCount) &&
     [m.seedA, m.seedB].every(Number.isInteger) &&
     m.shards <= SHARDS_MAX &&
+    m.sessionsMax <= SESSIONS_MAX &&
+    m.generation <= NUMBER_MAX &&
     /^[0-9a-f]{32}$/.test(m.engine)
   );
 }

@@ -19,6 +19,9 @@ import {
 /** Bytes read at a time; a longer block is read whole. */
 const WINDOW_BYTES = 8 * 1024 * 1024;
 
+/** How often the bytes of a file may be read for blocks that are not where they were written. */
+const MISPLACED_FILES = 8;
+
 /** The entries of a block: words `at` to `end`. They are gone when the visit is over. */
 export type VisitBlock = (
   words: Int32Array,
@@ -113,7 +116,7 @@ class Reader {
       position += BLOCK_HEADER_BYTES + block.length;
     }
     const isEnd = position >= limit && limit !== Number.POSITIVE_INFINITY;
-    const isDamaged = !isEnd && this.#hasGoodBlock(offset + 8, header.seed, position);
+    const isDamaged = !isEnd && this.#hasGoodBlock(offset + 8, header, position);
     const name = this.#name;
     const fileBytes = this.#fileBytes;
     const tornBytes = isEnd ? 0 : this.#tornAt(offset, position);
@@ -155,11 +158,22 @@ class Reader {
     return isBlock(this.#bytes, offset - this.#from, block.length, seed) ? block : undefined;
   }
 
-  /** Whether a good block at or behind an offset was written when `position` was safe. */
-  #hasGoodBlock(from: number, seed: number, position: number): boolean {
+  /**
+   * Whether a good block at or behind an offset was written when `position` was safe. What clients
+   * store may look like headers of blocks, each as long as the rest of the file: where one is not
+   * at its place in the log, only so many bytes are read to find out.
+   */
+  #hasGoodBlock(from: number, header: SegmentHeader, position: number): boolean {
+    let left = MISPLACED_FILES * this.#fileBytes;
     for (let offset = from; offset + BLOCK_HEADER_BYTES <= this.#fileBytes; offset += 8) {
-      const block = this.#blockAt(offset, seed);
-      if (block !== undefined && block.position > position && block.synced > position) return true;
+      if (!this.#load(offset, BLOCK_HEADER_BYTES)) return false;
+      const block = peekBlock(this.#bytes, offset - this.#from);
+      if (block === undefined || !(block.position > position && block.synced > position)) continue;
+      if (offset + BLOCK_HEADER_BYTES + block.length > this.#fileBytes) continue;
+      const isInPlace = block.position === header.position + offset - SEGMENT_HEADER_BYTES;
+      if (!isInPlace) left -= block.length;
+      if (!isInPlace && left < 0) continue;
+      if (this.#blockAt(offset, header.seed) !== undefined) return true;
     }
     return false;
   }

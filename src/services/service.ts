@@ -119,7 +119,9 @@ export function checkService(service: unknown): CheckedService {
 }
 
 function checkCapabilities(given: unknown): readonly string[] {
-  const isList = Array.isArray(given) && given.every((name) => typeof name === 'string' && name);
+  // A copy shows what is missing in an array as undefined.
+  const isName = (name: unknown) => typeof name === 'string' && name !== '';
+  const isList = Array.isArray(given) && [...given].every(isName);
   if (!isList || given.length > CAPABILITIES_MAX || new Set(given).size !== given.length) {
     const allowed = `at most ${CAPABILITIES_MAX} different names`;
     throw new InvalidOptionError('service.capabilities', given, allowed);

@@ -67,7 +67,7 @@ export class RegisterReader {
     let problem: string | undefined;
     for (let i = 0; i < length && c.problem === ''; i++) {
       if (!isString(c)) {
-        problem ??= refuse(c, 'capabilities is not an array of names');
+        problem = refuse(c, 'capabilities is not an array of names');
         continue;
       }
       const index = this.#checked.capabilities.indexOf(readText(c));

@@ -33,6 +33,7 @@ const WRONG: [string, unknown][] = [
   ['run', 'anywhere'],
   ['run', 0],
   ['service', null],
+  ['onRecoveryProgress', 'often'],
 ];
 
 describe('an engine does not start', () => {
@@ -48,6 +49,16 @@ describe('an engine does not start', () => {
     async (value) => {
       const error = await h.failure(Engine.start({ shards: 0, service: value as never }));
       expect(error).toMatchObject({ name: 'InvalidOptionError', option: 'service' });
+    },
+  );
+
+  test.each([Symbol('name'), Object.create(null), 7, ''])(
+    'when an option is an object that names its constructor %s',
+    async (name) => {
+      const value = { constructor: { name } };
+      const error = await h.failure(Engine.start({ shards: value as never }));
+      expect(error).toMatchObject({ name: 'InvalidOptionError', option: 'shards', value });
+      expect(error.message).toContain('shards is a object');
     },
   );
 
@@ -79,6 +90,31 @@ describe('an engine does not start', () => {
   });
 });
 
+test.each([5, 'read', [1], new Array(2), {}])(
+  'a register is refused when its capabilities are %j',
+  async (value) => {
+    const engine = await h.startEngine({ shards: 0 });
+    const error = await h.failure(engine.register(h.id(1), { capabilities: value as never }));
+    expect(error).toMatchObject({ name: 'InvalidOptionError', option: 'capabilities', value });
+  },
+);
+
+test('a service does not offer capabilities without a name', async () => {
+  const service = { ...none, capabilities: new Array(1) };
+  const error = await h.failure(Engine.start({ shards: 0, service }));
+  expect(error).toMatchObject({ option: 'service.capabilities' });
+});
+
+test.each([Symbol.iterator, { toString: () => 'length' }, null, undefined, 0.5])(
+  'an operation that is neither a name nor a number is none that the service has',
+  async (operation) => {
+    const engine = await h.startEngine({ shards: 0 });
+    const { session } = await engine.register(h.id(1));
+    const error = await h.failure(engine.request(h.id(1), session, 1, operation as never));
+    expect(error).toMatchObject({ code: 'unknown_operation' });
+  },
+);
+
 test('options that are undefined count as not given', async () => {
   const engine = await h.startEngine({ shards: 0, ttlMs: undefined, run: undefined } as object);
   expect(await engine.register(h.id(1))).toMatchObject({ ttlMs: 3_600_000 });
@@ -89,6 +125,8 @@ test.each([
   ['port', 65_536],
   ['connectionsMax', 0],
   ['frameBytesMax', 10],
+  ['host', 5],
+  ['host', ''],
   ['bodyBytesMax', 65_536],
   ['sessionsMax', 0],
 ])('a server does not start when %s is %j', async (option, value) => {

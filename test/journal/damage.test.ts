@@ -4,7 +4,18 @@
  */
 import { expect, test } from 'vitest';
 import { SessileError } from '../../src/core/errors.ts';
-import { BLOCK_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../src/journal/format.ts';
+import { Row, RowByte, RowFlag } from '../../src/core/layout.ts';
+import { EndEntry, Entry } from '../../src/core/log-entry.ts';
+import { Kind } from '../../src/core/message.ts';
+import { examine } from '../../src/journal/examine.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  decodeSegmentHeader,
+  peekBlock,
+  SEGMENT_HEADER_BYTES,
+  sealBlock,
+} from '../../src/journal/format.ts';
+import { planRepair, repair } from '../../src/journal/repair.ts';
 import * as h from '../core/helpers.ts';
 import { FaultyDisk } from './faulty-disk.ts';
 import { sessionsOf } from './oracle.ts';
@@ -159,6 +170,19 @@ test('segments of another directory, shard or place are refused', () => {
   expect(refused(extra).code).toBe('storage_corrupt');
 });
 
+test('a name with a number that no segment can have is that of no segment', () => {
+  const { disk } = written();
+  const left = disk.copy();
+  left.replace(`${FOLDER}/g000001-s000-${'9'.repeat(20)}.log`, disk.contents(segment(1)));
+  left.replace(`${FOLDER}/g000001-s000-${2 ** 31}.log`, disk.contents(segment(1)));
+  expect(stateOf(new Rig(left.copy(), newWorld()))).toEqual(stateOf(new Rig(disk, newWorld())));
+  left.forget(segment(1));
+  const found = examine(left, FOLDER);
+  expect(found.segments).toEqual([]);
+  repair(left, FOLDER, found, planRepair(found));
+  expect(refused(left).message).toContain('no segment of shard 0');
+});
+
 const GARBLED = ['', '{', 'null', '7', '[]', '{}', '{"format":1}', 'x'.repeat(70_000)];
 
 test.each(GARBLED)('a manifest that is none is refused: %j', (text) => {
@@ -175,6 +199,8 @@ test('a manifest with numbers that cannot be is refused', () => {
     { shards: -1 },
     { shards: 1e9 },
     { sessionsMax: 0 },
+    { sessionsMax: 2 ** 31 },
+    { generation: 2 ** 40 },
     { generation: 1.5 },
     { engine: 'me' },
     { seedA: 'x' },
@@ -220,4 +246,113 @@ test('an entry that cannot be is refused although its block is whole', async () 
     const error = refused(wrong);
     expect(error).toMatchObject({ code: 'storage_corrupt', details: { offset } });
   }
+});
+
+/** What is put into the row of a session: 4 bytes as an integer, 8 as a float. */
+const IMPOSSIBLE: readonly [string, number, number, 4 | 8][] = [
+  ['a session 0', Row.SESSION_LOW, 0, 4],
+  ['a session above 2^53', Row.SESSION_HIGH, 0x200000, 4],
+  ['no flag that it lives', Row.FLAGS, 0, 4],
+  ['a status that there is not', Row.FLAGS, RowFlag.LIVE | (99 << RowByte.STATUS), 4],
+  ['a TTL of 0', Row.TTL_MS, 0, 4],
+  ['a TTL and the flag of never', Row.TTL_MS, 5_000, 4],
+  ['data of a negative length', Row.DATA_LENGTH, -8, 4],
+  ['a reply of a negative length', Row.REPLY_LENGTH, -0x80000000, 4],
+  ['a reply longer than there are', Row.REPLY_LENGTH, 0x7ffffff8, 4],
+  ['a commit before its session', Row.COMMIT, 0.5, 8],
+  ['a commit of no number', Row.COMMIT, Number.NaN, 8],
+  ['a commit without end', Row.COMMIT, Number.POSITIVE_INFINITY, 8],
+  ['a commit above 2^53', Row.COMMIT, 2 ** 60, 8],
+  ['a deadline of no number', Row.DEADLINE, Number.NaN, 8],
+  ['a deadline without end', Row.DEADLINE, Number.NEGATIVE_INFINITY, 8],
+  ['a version below 0', Row.VERSION, -1, 8],
+  ['a creation of no number', Row.CREATED, Number.NaN, 8],
+  ['a rate above any', Row.RATE_PER_SECOND, 0x7fffffff, 4],
+  ['a burst below 0', Row.RATE_BURST, -1, 4],
+  ['capabilities that no service has', Row.CAPABILITIES, -0x80000000, 4],
+];
+
+test.each(IMPOSSIBLE)(
+  'a session with %s is refused although its block is whole',
+  (_, at, to, n) => {
+    const { disk, blocks } = written();
+    const [, { offset }] = blocks;
+    const row = offset + BLOCK_HEADER_BYTES + 4 * Entry.ROW;
+    const wrong = changed(disk, segment(1), (bytes) => {
+      if (n === 4) bytes.writeInt32LE(to, row + 4 * at);
+      else bytes.writeDoubleLE(to, row + 4 * at);
+      sealBlock(
+        bytes.subarray(offset),
+        decodeSegmentHeader(bytes)!.seed,
+        peekBlock(bytes, offset)!,
+      );
+      return bytes;
+    });
+    expect(refused(wrong)).toMatchObject({ code: 'storage_corrupt', details: { offset } });
+  },
+);
+
+test('an end with a count of commits that cannot be is refused although its block is whole', () => {
+  for (const commits of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60]) {
+    const disk = new FaultyDisk();
+    const rig = new Rig(disk, newWorld());
+    const [{ table, log }] = rig.shards;
+    h.admit([table], { id: 1 });
+    rig.flush();
+    const session = h.sessionOf(table, 0);
+    const { offset } = log.tail;
+    table.close(h.message(table, { id: 1, session, kind: Kind.CLOSE }));
+    rig.flush();
+    const wrong = changed(disk, segment(1), (bytes) => {
+      bytes.writeDoubleLE(commits, offset + BLOCK_HEADER_BYTES + 4 * EndEntry.COMMITS);
+      const { seed } = decodeSegmentHeader(bytes)!;
+      sealBlock(bytes.subarray(offset), seed, peekBlock(bytes, offset)!);
+      return bytes;
+    });
+    expect(refused(wrong)).toMatchObject({ code: 'storage_corrupt', details: { offset } });
+  }
+});
+
+test('a block whose clocks are no numbers is refused', () => {
+  for (const wallOffsetMs of [Number.NaN, Number.POSITIVE_INFINITY, -1e300]) {
+    const { disk, blocks } = written();
+    const [, { offset }] = blocks;
+    const wrong = changed(disk, segment(1), (bytes) => {
+      const header = { ...peekBlock(bytes, offset)!, wallOffsetMs };
+      sealBlock(bytes.subarray(offset), decodeSegmentHeader(bytes)!.seed, header);
+      return bytes;
+    });
+    expect(refused(wrong)).toMatchObject({ code: 'storage_corrupt', details: { offset } });
+  }
+});
+
+test('two sessions of one commit are refused', () => {
+  const { disk, blocks } = written();
+  const commitAt = (index: number): number =>
+    blocks[index].offset + BLOCK_HEADER_BYTES + 4 * (Entry.ROW + Row.COMMIT);
+  const wrong = changed(disk, segment(1), (bytes) => {
+    bytes.copyWithin(commitAt(4), commitAt(3), commitAt(3) + 8);
+    const { offset } = blocks[4];
+    sealBlock(bytes.subarray(offset), decodeSegmentHeader(bytes)!.seed, peekBlock(bytes, offset)!);
+    return bytes;
+  });
+  expect(refused(wrong).code).toBe('storage_corrupt');
+});
+
+test('data that looks like headers of blocks behind a torn end does not hold up a start', () => {
+  const { disk, blocks } = written();
+  const end = blocks.at(-1)!.offset;
+  // As many as fit, each of which says that it is nearly as long as what follows it.
+  const bytes = Buffer.alloc(8 * 1024 * 1024);
+  for (let at = 0; at + 32 <= bytes.length; at += 32) {
+    const length = Math.max(0, Math.floor((bytes.length - at - BLOCK_HEADER_BYTES - 64) / 8) * 8);
+    const header = { length, position: end + at, synced: end + 1, wallOffsetMs: 0 };
+    const one = Buffer.alloc(BLOCK_HEADER_BYTES);
+    sealBlock(one, 0, { ...header, length: 0 });
+    one.writeUInt32LE(length, 8);
+    one.copy(bytes, at, 0, 32);
+  }
+  const left = changed(disk, segment(1), (whole) => Buffer.concat([whole, bytes]));
+  // A check of every one of them takes minutes.
+  expect(stateOf(new Rig(left, newWorld()))).toEqual(blocks.at(-1)!.state);
 });

@@ -69,6 +69,7 @@ describe.each(['direct', 'worker'] as const)('a server that runs %s', (run) => {
       [{ scope: 1 }, scope],
       [{ capabilities: 'all' }, list],
       [{ capabilities: ['a', 1] }, list],
+      [{ capabilities: [1, 'a', null, { b: [2] }] }, list],
       [{ data: [1] }, 'data is not a map'],
       [{ data: { text: 'x'.repeat(1100) } }, 'data has 1109 bytes; data_bytes_max is 1024'],
     ];

@@ -4,13 +4,18 @@
  */
 import type { ClientId } from '../../core/client-id.ts';
 import { InvalidOptionError, integerOption } from '../../core/errors.ts';
-import { RATE_BURST_MAX, RATE_PER_SECOND_MAX, TTL_MS_MAX } from '../../core/limits.ts';
+import {
+  CAPABILITIES_MAX,
+  RATE_BURST_MAX,
+  RATE_PER_SECOND_MAX,
+  TTL_MS_MAX,
+} from '../../core/limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../protocol.ts';
 
 /** The longest that Node's timers can wait. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const QUEUE_MAX = 2 ** 20;
-/** The server refuses a hello with a longer name or token as malformed. */
+/** The server refuses a hello or a register with a longer name or token as malformed. */
 const TEXT_BYTES_MAX = 1024;
 
 /** Options of `connect`. */
@@ -145,9 +150,12 @@ export function registerFields(options: SessionOptions): Record<string, unknown>
     fields.scope = scope;
   }
   if (capabilities !== undefined) {
-    const isName = (name: unknown) => typeof name === 'string' && name !== '';
-    if (!Array.isArray(capabilities) || !capabilities.every(isName)) {
-      throw new InvalidOptionError('capabilities', capabilities, 'an array of names');
+    // A copy shows what is missing in an array as undefined.
+    const isList = Array.isArray(capabilities) && [...capabilities].every(isText);
+    // The server would end the connection over more or longer ones.
+    if (!isList || capabilities.length > CAPABILITIES_MAX) {
+      const expected = `at most ${CAPABILITIES_MAX} names of 1 to ${TEXT_BYTES_MAX} bytes`;
+      throw new InvalidOptionError('capabilities', capabilities, `an array of ${expected}`);
     }
     fields.capabilities = capabilities;
   }
@@ -168,8 +176,10 @@ function rateField(rate: unknown): [perSecond: number, burst: number] {
 
 function textOption(name: string, value: unknown): string | undefined {
   if (value === undefined) return undefined;
-  if (typeof value !== 'string' || value === '' || Buffer.byteLength(value) > TEXT_BYTES_MAX) {
-    throw new InvalidOptionError(name, value, `a text of 1 to ${TEXT_BYTES_MAX} bytes`);
-  }
-  return value;
+  if (isText(value)) return value;
+  throw new InvalidOptionError(name, value, `a text of 1 to ${TEXT_BYTES_MAX} bytes`);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= TEXT_BYTES_MAX;
 }
