@@ -237,6 +237,8 @@ export class Engine {
   async #stop(): Promise<void> {
     const deadline = performance.now() + STOP_TIMEOUT_MS;
     while (!this.router.isIdle() && performance.now() < deadline) await nextTurn();
+    // Workers end when they find nothing to write: what this turn logged must be there to find.
+    this.router.writeLog();
     await this.#pool?.stop();
     this.router.poll();
     this.#callers.stop();

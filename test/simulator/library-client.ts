@@ -133,8 +133,9 @@ export class LibraryClient {
       if (random.chance(0.1)) await this.#sleep(random.scaled(0.1, 200));
     }
     await Promise.all(pending);
-    if (random.chance(0.3)) await this.#may('close', () => session.close());
-    else await this.#may('detach', () => session.detach());
+    const timeoutMs = random.chance(0.5) ? Math.round(random.scaled(1, 50)) : undefined;
+    if (random.chance(0.3)) await this.#may('close', () => session.close({ timeoutMs }));
+    else await this.#may('detach', () => session.detach({ timeoutMs }));
   }
 
   #register(connection: Connection, id: Buffer): Promise<Session | undefined> {

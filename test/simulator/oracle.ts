@@ -231,7 +231,8 @@ export class Oracle implements ServiceListener {
     this.options.log(`${model.name} is opened`);
     this.newest.set(id, model);
     const live = this.live.length;
-    if (live > this.options.sessionsMax) this.fail(`${live} sessions are live`);
+    const isSure = this.options.deaths() === this.deathsSeen;
+    if (isSure && live > this.options.sessionsMax) this.fail(`${live} sessions are live`);
   }
 
   ended({ id, session }: SessionIdentity, reason: string): void {

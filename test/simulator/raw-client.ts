@@ -34,6 +34,8 @@ export class RawClient {
   #rest: Buffer = Buffer.alloc(0);
   readonly #known = new Map<string, Known>();
   readonly #oldRegisters: Buffer[] = [];
+  /** Those of all requests that it has ever sent. */
+  readonly #nonces = new Set<unknown>();
   #pong: ((isThere: boolean) => void) | undefined;
 
   constructor(
@@ -81,7 +83,8 @@ export class RawClient {
       });
       socket.on('connect', () => {
         this.#socket = socket;
-        if (!this.random.chance(0.05)) this.#send([ToServer.HELLO, 1, {}]);
+        const isRude = !this.world.isQuiet && this.random.chance(0.05);
+        if (!isRude) this.#send([ToServer.HELLO, 1, {}]);
         resolve();
       });
     });
@@ -142,6 +145,7 @@ export class RawClient {
     const { random, world } = this;
     const operation = random.pick([OPERATIONS.step, OPERATIONS.step, OPERATIONS.fail]);
     const body = [world.nonce(), random.below(world.swarm.paddingMax)];
+    this.#nonces.add(body[0]);
     const request = Math.max(0, known.request + step);
     const session = known.session;
     const frame = encode([ToServer.REQUEST, id, session, request, operation, body]);
@@ -206,12 +210,19 @@ export class RawClient {
       known.request = frame[3] as number;
     }
     if (session !== known.session) return;
+    if (kind === ToClient.REPLY) this.#checkReply(frame[5]);
     if (kind === ToClient.REPLY) known.request = Math.max(known.request, frame[3] as number);
     if (kind === ToClient.EVICTION) {
       known.session = 0;
       known.frame = undefined;
       known.lastSpokeOn = undefined;
     }
+  }
+
+  /** Whoever gets a reply has asked with that very body. */
+  #checkReply(body: unknown): void {
+    if (!Array.isArray(body) || this.#nonces.has(body[0])) return;
+    this.world.oracle.fail(`${this.thread.name} is given the reply to somebody else's ${body[0]}`);
   }
 
   /** The faults have stopped: its server must be there, and answer in order. */
@@ -227,7 +238,6 @@ export class RawClient {
       const answered = new Promise<boolean>((resolve) => {
         this.#pong = resolve;
       });
-      this.#send([ToServer.HELLO, 1, {}]);
       this.#send([ToServer.PING, 1]);
       const late = setTimeout(() => this.world.failed(new Error('no pong')), LAST_PING_MS);
       const isThere = await answered;

@@ -25,6 +25,8 @@ export class SimulatedSocket extends Duplex {
   /** A write of the peer that waits for room here. */
   #waiting: (() => void) | undefined;
   #isCut = false;
+  /** When an error was last written here that tells the end of a session it does not name. */
+  endsToldMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     readonly network: Network,
@@ -52,7 +54,8 @@ export class SimulatedSocket extends Duplex {
 
   /** Whether what is written here still arrives. */
   get isHeard(): boolean {
-    return this.writable && this.writableLength === 0 && !this.thread.isDead && !this.#isCut;
+    const hasReader = this.#peer?.destroyed === false && !this.#isCut && !this.thread.isDead;
+    return hasReader && this.writable && this.writableLength === 0;
   }
 
   setNoDelay(): this {
@@ -78,6 +81,8 @@ export class SimulatedSocket extends Duplex {
   writeNow(bytes: Uint8Array): number {
     const peer = this.#peer;
     if (peer === undefined || this.thread.isDead) return 0;
+    // Nobody reads any more: what is written leaves, and is lost.
+    if (peer.destroyed || this.#isCut) return bytes.length;
     const room = Math.max(0, this.network.options.bufferBytes - peer.#incomingBytes);
     const taken = Math.min(room, bytes.length);
     if (taken > 0) {
@@ -93,8 +98,7 @@ export class SimulatedSocket extends Duplex {
     if (taken === chunk.length) return done();
     const rest = chunk.subarray(taken);
     const peer = this.#peer;
-    // Nobody reads any more: what is written leaves, and is lost.
-    if (peer === undefined || peer.destroyed || this.#isCut) return done();
+    if (peer === undefined) return done();
     peer.#waiting = () => this._write(rest, '', done);
   }
 

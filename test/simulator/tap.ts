@@ -49,6 +49,10 @@ export class Tap {
       case ToClient.ERROR: {
         const code = String(frame[1]);
         this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+        // A call that finds a session expired is told so, and names no session.
+        const isEnd = code === 'expired' || code === 'no_session';
+        if (isEnd && this.#socket !== undefined)
+          this.#socket.endsToldMs = this.oracle.scheduler.nowMs;
       }
     }
   }
@@ -131,12 +135,12 @@ export function checkPushed(oracle: Oracle): void {
   const { steps, nowMs } = oracle.scheduler;
   const isDue = (one: Ending): boolean =>
     one.steps + PUSH_STEPS < steps && one.nowMs + PUSH_MS < nowMs;
-  for (const { model, deaths } of oracle.untold.filter((one) => isDue(one))) {
+  for (const { model, deaths, nowMs: endedMs } of oracle.untold.filter((one) => isDue(one))) {
     const { route, name, ended, toldOn } = model;
     // A worker that died may have ended it and said nothing any more.
     if (deaths !== oracle.options.deaths()) continue;
-    if (route?.isHeard === true && !toldOn.has(route))
-      oracle.fail(`${name} is ${ended}, and nobody was told`);
+    if (route?.isHeard !== true || toldOn.has(route)) continue;
+    if (route.endsToldMs < endedMs) oracle.fail(`${name} is ${ended}, and nobody was told`);
   }
   oracle.untold = oracle.untold.filter((one) => !isDue(one));
 }
