@@ -46,6 +46,24 @@ describe('after a timeout', () => {
     expect(session).toMatchObject({ unsettled: false, lastRequest: 2 });
   });
 
+  test.each(['storage_failed', 'rate_limited', 'request_in_flight'])(
+    'one copy that is refused with %s frees no number while another is unanswered',
+    async (code) => {
+      const first = await lateRequest('a');
+      const result = session.request('echo', 'b');
+      const again = await peer.next(REQUEST);
+      again.socket.refuse(again, code);
+      await connection.ping();
+      first.socket.reply(first);
+      const second = await peer.next(REQUEST);
+      // The copy that was refused may have been sent once more by then.
+      const next = requestOf(second).request === 1 ? await peer.next(REQUEST) : second;
+      expect(requestOf(next)).toMatchObject({ request: 2, body: 'b' });
+      next.socket.reply(next);
+      expect(await result).toBe('b');
+    },
+  );
+
   test('a request that was in the queue makes the session settle at once', async () => {
     const first = errorOf(session.request('echo', 'a', { timeoutMs: 20 }));
     const result = session.request('echo', 'b');
@@ -81,11 +99,13 @@ describe('after a timeout', () => {
     expect(session.lastRequest).toBe(2);
   });
 
-  test('a refusal settles it too: its number is free', async () => {
-    await lateRequest('a');
+  test('a refusal of every copy settles it too: its number is free', async () => {
+    const first = await lateRequest('a');
     const result = session.request('echo', 'b');
     const again = await peer.next(REQUEST);
-    again.socket.refuse(again, 'rate_limited', { retry_after_ms: 5 });
+    for (const copy of [first, again]) {
+      copy.socket.refuse(copy, 'rate_limited', { retry_after_ms: 5 });
+    }
     const second = await peer.next(REQUEST);
     expect(requestOf(second)).toMatchObject({ request: 1, body: 'b' });
     second.socket.reply(second);

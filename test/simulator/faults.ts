@@ -3,10 +3,10 @@
  */
 import type { Call } from '../journal/faulty-disk.ts';
 import type { Machine } from './machine.ts';
-import type { Tally } from './oracle.ts';
 import type { Random } from './random.ts';
 import type { SimulatedServer } from './simulated-server.ts';
 import type { Fault } from './swarm.ts';
+import type { Tally } from './tally.ts';
 
 /** How long a partition, a pause, a full disk last at most. */
 const PARTITION_MS = 300;

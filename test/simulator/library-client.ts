@@ -142,7 +142,8 @@ export class LibraryClient {
     const { random } = this;
     const ttlMs = random.chance(0.5) ? Math.round(random.scaled(2, 3_000)) : undefined;
     const scope = random.chance(0.15) ? ('connection' as const) : undefined;
-    const rate = random.chance(0.1) ? { perSecond: 1_000, burst: 5 } : undefined;
+    const burst = random.between(1, 5);
+    const rate = random.chance(0.2) ? { perSecond: 200, burst } : undefined;
     return this.#may('register', () => connection.session({ id, ttlMs, scope, rate }));
   }
 
@@ -153,7 +154,11 @@ export class LibraryClient {
 
   async #checked(session: Session, operation: string): Promise<void> {
     const body = this.#body(operation);
-    const reply = await session.request(operation, body);
+    const { random } = this;
+    // Often too short for the answer, which comes when nobody waits for it any more.
+    const isHasty = !this.world.isQuiet && random.chance(0.3);
+    const timeoutMs = isHasty ? Math.round(random.scaled(1, 30)) : undefined;
+    const reply = await session.request(operation, body, { timeoutMs });
     if (!Array.isArray(reply) || reply[0] !== body[0]) {
       this.world.oracle.fail(`${operation} ${body[0]} is answered with ${JSON.stringify(reply)}`);
     }

@@ -57,7 +57,8 @@ async function hunt(mutant: Mutant, seeds: number): Promise<Result> {
 }
 
 function simulate(folder: string, seeds: number): Promise<string> {
-  const args = ['--import', 'tsx', 'test/simulator/main.ts', '--seeds', `${seeds}`, '--no-shrink'];
+  const limits = ['--seeds', `${seeds}`, '--jobs', '1', '--no-shrink'];
+  const args = ['--import', 'tsx', 'test/simulator/main.ts', ...limits];
   const child = spawn(process.execPath, args, { cwd: folder, timeout: TIMEOUT_MS });
   let output = '';
   child.stdout.on('data', (text) => {

@@ -20,11 +20,19 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'if (number >>> 0 > last >>> 0) {',
   },
   {
-    name: 'any older request gets the last reply',
+    name: 'a number that was used gives its reply to another body too',
     breaks: 'G2',
     file: 'src/core/session-table.ts',
-    find: 'if (number === last && last !== 0) return this.#replay(row, flags, m);',
-    replace: 'if (number >>> 0 <= last >>> 0) return this.#replay(row, flags, m);',
+    find: `words[row + Row.CHECKSUM_LOW] !== m.checksumLow ||
+      words[row + Row.CHECKSUM_HIGH] !== m.checksumHigh`,
+    replace: 'row < 0',
+  },
+  {
+    name: 'a client frees a number though a copy of its frame is unanswered',
+    breaks: 'G1',
+    file: 'src/transport/client/sequencer.ts',
+    find: 'if (isOpen || isPassing(error)) {',
+    replace: 'if (isPassing(error)) {',
   },
   {
     name: 'a duplicate executes again',
@@ -135,13 +143,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'return;',
   },
   {
-    name: 'a duplicate of what executes goes on as if it were answered',
-    breaks: 'G7',
-    file: 'src/core/session-table.ts',
-    find: 'if (m.token !== 0) this.#setRoute(row, m);\n    return Verdict.JOINED;',
-    replace: 'return Verdict.JOINED;',
-  },
-  {
     name: 'answers are given before what they tell is on disk',
     breaks: 'G11',
     file: 'src/core/log-buffer.ts',
@@ -202,13 +203,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'for (const request of abandoned) executor.table.abort(request.slot);',
   },
   {
-    name: 'a shard is run by two threads',
-    breaks: 'G12',
-    file: 'src/workers/owner.ts',
-    find: 'Atomics.compareExchange(arena, Header.OWNER, NOBODY, runner) === NOBODY;',
-    replace: 'Atomics.compareExchange(arena, Header.OWNER, NOBODY, runner) >= NOBODY;',
-  },
-  {
     name: 'a sleeping thread is not woken',
     breaks: 'liveness',
     file: 'src/workers/doorbell.ts',
@@ -237,11 +231,18 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'words[DATA + index + 1] = words[DATA + index + 1] === PADDING ? PADDING : 1;',
   },
   {
-    name: 'the rest of a split frame is dropped',
-    breaks: 'liveness',
+    name: 'frames behind one that has to wait are dropped',
+    breaks: 'G13',
     file: 'src/transport/connection.ts',
     find: 'if (!this.#isClosing) this.#frames.keepRest(this.#hasFrame);',
     replace: 'if (this.#hasFrame) this.#frames.keepRest(true);',
+  },
+  {
+    name: 'the begin of a length that is split is dropped',
+    breaks: 'liveness',
+    file: 'src/transport/frame-buffer.ts',
+    find: 'this.#headerLength = rest;',
+    replace: 'this.#headerLength = rest > 1 ? 0 : rest;',
   },
   {
     name: 'what the system did not take of a write is dropped',

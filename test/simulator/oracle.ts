@@ -17,31 +17,9 @@ import {
   type State,
   stepped,
 } from './service.ts';
+import { Tally } from './tally.ts';
 
 export class Violation extends Error {}
-
-/** Counts of what a world has seen; none may stay at zero over all worlds. */
-export class Tally {
-  commits = 0;
-  calls = 0;
-  replays = 0;
-  registers = 0;
-  evictions = 0;
-  expiries = 0;
-  crashes = 0;
-  powerLosses = 0;
-  recoveries = 0;
-  recovered = 0;
-  workerDeaths = 0;
-  cuts = 0;
-  partitions = 0;
-  diskFaults = 0;
-  slowReaders = 0;
-  halfFrames = 0;
-  stops = 0;
-  interruptions = 0;
-  frames = 0;
-}
 
 /** The clock of a table is ahead of the world's by its ticks. */
 const TICKS_MS = 0.1;

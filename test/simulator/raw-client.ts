@@ -21,6 +21,10 @@ interface Known {
 
 const OPERATIONS = { step: 1, poke: 2, look: 3, glance: 4, fail: 5 } as const;
 
+/** Their answers are more than a connection may have unsent. A world has time for few. */
+const FLOOD_FRAMES = 3_000;
+const FLOODS_MAX = 1;
+
 /** Frames sent in one go at most. */
 const BURST_MAX = 6;
 /** How long it waits for the answer to a ping once nothing goes wrong any more. */
@@ -36,6 +40,7 @@ export class RawClient {
   readonly #oldRegisters: Buffer[] = [];
   /** Those of all requests that it has ever sent. */
   readonly #nonces = new Set<unknown>();
+  #floods = 0;
   #pong: ((isThere: boolean) => void) | undefined;
 
   constructor(
@@ -121,10 +126,22 @@ export class RawClient {
       const bytes = this.#requestFrame(id, this.#knownOf(id), 1);
       this.#write(bytes.subarray(0, random.below(bytes.length)));
       socket.destroy();
-    } else if (what < 0.82) {
+    } else if (what < 0.81) this.#flood(socket);
+    else if (what < 0.82) {
       this.#write(Buffer.from(Array.from({ length: 9 }, () => random.below(256))));
     } else if (what < 0.88) socket.end();
     else if (what < 0.92) socket.destroy();
+  }
+
+  /** More duplicates than the server may keep answers to, from one that does not read them. */
+  #flood(socket: SimulatedSocket): void {
+    const { frame } = this.#knownOf(this.#id());
+    if (frame === undefined || this.#floods >= FLOODS_MAX) return;
+    this.#floods += 1;
+    this.world.oracle.tally.floods += 1;
+    socket.pause();
+    this.#write(Buffer.concat(new Array(FLOOD_FRAMES).fill(frame)));
+    setTimeout(() => socket.resume(), this.random.scaled(1, 100));
   }
 
   #id(): Buffer {

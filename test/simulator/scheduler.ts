@@ -97,7 +97,7 @@ export class Scheduler {
   /** The clock goes on as after a machine was asleep. */
   jump(ms: number): void {
     this.nowMs += ms;
-    this.#jump = { ms, step: this.steps };
+    this.#jump = { ms: this.recentJumpMs + ms, step: this.steps };
   }
 
   /** How much of the time since their last reading a turn that is not over yet may have slept. */

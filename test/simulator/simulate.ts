@@ -1,6 +1,6 @@
 /** Runs worlds, adds up what they saw, and makes a failing one as short as it goes. */
-import { Tally } from './oracle.ts';
 import { Random } from './random.ts';
+import { add, noSums, report } from './sums.ts';
 import { FAULTS, type Fault, type Swarm, swarmOf } from './swarm.ts';
 import { type Outcome, World } from './world.ts';
 
@@ -11,6 +11,7 @@ export interface SimulateOptions {
   readonly steps?: number;
   readonly without?: string;
   readonly twice?: boolean;
+  readonly part?: boolean;
   readonly shrink: boolean;
 }
 
@@ -34,13 +35,11 @@ export async function simulate(options: SimulateOptions, now: () => number): Pro
   const limits = { steps: options.steps, without };
   const first = options.seed ?? options.from;
   const last = options.seed ?? options.from + options.seeds - 1;
-  const total = new Tally() as unknown as Record<string, number>;
-  const errors = new Map<string, number>();
+  const sums = noSums();
   const began = now();
-  let steps = 0;
   for (let seed = first; seed <= last; seed++) {
     const outcome = await runWorld(seed, limits);
-    if (outcome.failure !== undefined) return report(seed, outcome, limits, options.shrink);
+    if (outcome.failure !== undefined) return tell(seed, outcome, limits, options.shrink);
     if (
       options.twice === true &&
       (await runWorld(seed, limits)).fingerprint !== outcome.fingerprint
@@ -48,27 +47,17 @@ export async function simulate(options: SimulateOptions, now: () => number): Pro
       console.log(`seed ${seed} did not do the same a second time`);
       return 1;
     }
-    steps += outcome.steps;
-    for (const [name, count] of Object.entries(outcome.tally)) total[name] += count;
-    for (const [code, count] of outcome.errors) errors.set(code, (errors.get(code) ?? 0) + count);
+    const tally = { ...outcome.tally };
+    const errors = Object.fromEntries(outcome.errors);
+    add(sums, { worlds: 1, steps: outcome.steps, tally, errors });
   }
-  const seconds = (now() - began) / 1000;
-  console.log(`${last - first + 1} worlds, ${steps} steps, ${seconds.toFixed(1)} s: all held`);
-  console.log(table({ ...total }));
-  console.log(`errors told to clients: ${[...errors].map((pair) => pair.join(' ')).join(', ')}`);
-  const missing = Object.keys(total).filter((name) => total[name] === 0);
-  if (missing.length === 0 || options.seed !== undefined || options.seeds < 100) return 0;
-  console.log(`none of these happened: ${missing.join(', ')}`);
-  return 1;
+  if (options.part !== true) return report(sums, (now() - began) / 1000);
+  console.log(JSON.stringify(sums));
+  return 0;
 }
 
-function table(counts: Record<string, number>): string {
-  return Object.entries(counts)
-    .map(([name, count]) => `${name} ${count}`)
-    .join(', ');
-}
-
-async function report(
+/** Prints the history of a failure and how to see it again. */
+async function tell(
   seed: number,
   outcome: Outcome,
   limits: Limits,

@@ -8,12 +8,13 @@ import { enter } from './builtins.ts';
 import { Faults } from './faults.ts';
 import { LibraryClient } from './library-client.ts';
 import { Machine } from './machine.ts';
-import { Oracle, type Tally, Violation } from './oracle.ts';
+import { Oracle, Violation } from './oracle.ts';
 import { Random } from './random.ts';
 import { RawClient } from './raw-client.ts';
 import { listen } from './service.ts';
 import { SimulatedServer } from './simulated-server.ts';
 import type { Swarm } from './swarm.ts';
+import type { Tally } from './tally.ts';
 import { Tap } from './tap.ts';
 
 /** After the faults have stopped everybody is served within so many steps, or somebody waits. */

@@ -18,6 +18,9 @@ import type { Window } from './window.ts';
 /** Refusals after which the same frame may be accepted a moment later. */
 const PASSING: readonly string[] = ['server_busy', 'shutting_down'];
 
+/** Refusals of one copy that say nothing of another, which may have come at a better moment. */
+const FITFUL: readonly string[] = ['storage_failed', 'rate_limited', 'request_in_flight'];
+
 /** Refusals that show that the two sides count differently: going on would be guessing. */
 const DISAGREEMENTS: readonly string[] = [
   'request_mismatch',
@@ -159,7 +162,8 @@ export class Sequencer {
       this.host.failed(error);
       return true;
     }
-    if (isPassing(error)) {
+    const isOpen = current.exchange.unanswered > 0 && FITFUL.includes(error.code);
+    if (isOpen || isPassing(error)) {
       this.#putOff(current, error);
       return true;
     }
