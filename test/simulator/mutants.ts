@@ -231,13 +231,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'words[DATA + index + 1] = words[DATA + index + 1] === PADDING ? PADDING : 1;',
   },
   {
-    name: 'frames behind one that has to wait are dropped',
-    breaks: 'G13',
-    file: 'src/transport/connection.ts',
-    find: 'if (!this.#isClosing) this.#frames.keepRest(this.#hasFrame);',
-    replace: 'if (this.#hasFrame) this.#frames.keepRest(true);',
-  },
-  {
     name: 'the begin of a length that is split is dropped',
     breaks: 'liveness',
     file: 'src/transport/frame-buffer.ts',

@@ -29,6 +29,8 @@ export class Network {
   /** Nothing arrives before this. */
   partedUntilMs = 0;
   cuts = 0;
+  /** Clients that the server has stopped reading. */
+  stalls = 0;
   /** Sees what the server writes, before it is on its way. */
   tap: (socket: SimulatedSocket, bytes: Uint8Array) => void = () => {};
 

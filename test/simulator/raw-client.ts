@@ -22,8 +22,8 @@ interface Known {
 const OPERATIONS = { step: 1, poke: 2, look: 3, glance: 4, fail: 5 } as const;
 
 /** Their answers are more than a connection may have unsent. A world has time for few. */
-const FLOOD_FRAMES = 3_000;
-const FLOODS_MAX = 1;
+const FLOOD_FRAMES = 6_000;
+const FLOODS_MAX = 2;
 
 /** Frames sent in one go at most. */
 const BURST_MAX = 6;
@@ -41,6 +41,8 @@ export class RawClient {
   /** Those of all requests that it has ever sent. */
   readonly #nonces = new Set<unknown>();
   #floods = 0;
+  /** It has sent something on this connection that is no good frame. */
+  #isRude = false;
   #pong: ((isThere: boolean) => void) | undefined;
 
   constructor(
@@ -88,8 +90,8 @@ export class RawClient {
       });
       socket.on('connect', () => {
         this.#socket = socket;
-        const isRude = !this.world.isQuiet && this.random.chance(0.05);
-        if (!isRude) this.#send([ToServer.HELLO, 1, {}]);
+        this.#isRude = !this.world.isQuiet && this.random.chance(0.05);
+        if (!this.#isRude) this.#send([ToServer.HELLO, 1, {}]);
         resolve();
       });
     });
@@ -126,8 +128,9 @@ export class RawClient {
       const bytes = this.#requestFrame(id, this.#knownOf(id), 1);
       this.#write(bytes.subarray(0, random.below(bytes.length)));
       socket.destroy();
-    } else if (what < 0.81) this.#flood(socket);
-    else if (what < 0.82) {
+    } else if (what < 0.83) this.#flood(socket);
+    else if (what < 0.84) {
+      this.#isRude = true;
       this.#write(Buffer.from(Array.from({ length: 9 }, () => random.below(256))));
     } else if (what < 0.88) socket.end();
     else if (what < 0.92) socket.destroy();
@@ -219,6 +222,9 @@ export class RawClient {
   #frame(frame: unknown[]): void {
     const [kind, id] = frame;
     if (kind === ToClient.PONG) return this.#pong?.(true);
+    if (kind === ToClient.ERROR && id === 'malformed_frame' && !this.#isRude) {
+      this.world.oracle.fail(`${this.thread.name} sent good frames, and is told ${frame[2]}`);
+    }
     if (!(id instanceof Uint8Array)) return;
     const known = this.#knownOf(Buffer.from(id));
     const session = frame[2] as number;

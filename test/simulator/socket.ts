@@ -12,6 +12,9 @@ import type { Thread } from './scheduler.ts';
 /** Bytes arrive in pieces down to this length. */
 const PIECE_BYTES_MIN = 1;
 
+/** Neither a frame's length nor a good first byte. */
+const GONE = 0xc1;
+
 export class SimulatedSocket extends Duplex {
   /** Where `write-now` looks for a descriptor. */
   readonly _handle: { fd: number };
@@ -56,6 +59,19 @@ export class SimulatedSocket extends Duplex {
   get isHeard(): boolean {
     const hasReader = this.#peer?.destroyed === false && !this.#isCut && !this.thread.isDead;
     return hasReader && this.writable && this.writableLength === 0;
+  }
+
+  /** A server reads all its sockets into one memory: bytes are gone when they were taken. */
+  override emit(event: string | symbol, ...values: unknown[]): boolean {
+    const hasListeners = super.emit(event, ...values);
+    if (event === 'data' && this.isServers) (values[0] as Buffer).fill(GONE);
+    return hasListeners;
+  }
+
+  override pause(): this {
+    // A server pauses a client that does not read its answers, or for which a ring has no room.
+    if (this.isServers && !this.isPaused() && this.writableLength > 0) this.network.stalls += 1;
+    return super.pause();
   }
 
   setNoDelay(): this {
@@ -186,7 +202,7 @@ export class SimulatedSocket extends Duplex {
     const length = splits ? random.between(PIECE_BYTES_MIN, all.length) : all.length;
     if (length < all.length) this.#incoming.push(all.subarray(length));
     this.#incomingBytes = all.length - length;
-    this.#wantsMore = this.push(all.subarray(0, length));
+    this.#wantsMore = this.push(Buffer.from(all.subarray(0, length)));
     const waiting = this.#waiting;
     this.#waiting = undefined;
     if (waiting !== undefined) this.#resumePeer(waiting);

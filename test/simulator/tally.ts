@@ -16,6 +16,7 @@ export class Tally {
   diskFaults = 0;
   slowReaders = 0;
   floods = 0;
+  stalls = 0;
   halfFrames = 0;
   stops = 0;
   interruptions = 0;

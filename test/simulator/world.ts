@@ -115,6 +115,7 @@ export class World {
     }
     const { scheduler } = this.machine;
     this.oracle.tally.workerDeaths += this.machine.deaths;
+    this.oracle.tally.stalls = this.machine.network.stalls;
     this.oracle.tally.interruptions = this.machine.interruptions;
     this.#hash.update(`${scheduler.steps} ${scheduler.nowMs}`);
     return {
