@@ -37,7 +37,7 @@ async function resumed(): Promise<{ late: Received[]; session: Session }> {
   return { late: [first, copy], session: await open() };
 }
 
-test('a late reply is not taken for that of the next session, whose numbers go on behind', async () => {
+test('a late reply is not that of the next session, whose numbers go on behind it', async () => {
   const { late, session } = await resumed();
   const reply = session.request('echo', 'later');
   late[0].socket.reply(late[0]);

@@ -10,24 +10,9 @@ import { createRequire, syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import timers from 'node:timers';
 import timersPromises from 'node:timers/promises';
-import type { Machine } from './machine.ts';
+import { currentMachine, FOLDER, touched } from './current.ts';
 import type { Task } from './scheduler.ts';
 import { SimulatedPool } from './simulated-pool.ts';
-
-/** The folder that the simulated server believes to be its data directory. */
-export const FOLDER = '/simulated/data';
-
-/** The world that runs at the moment; worlds come one after the other. */
-let machine: Machine | undefined;
-
-export function enter(next: Machine): void {
-  machine = next;
-}
-
-export function currentMachine(): Machine {
-  if (machine === undefined) throw new Error('no world has been entered');
-  return machine;
-}
 
 const scheduler = () => currentMachine().scheduler;
 
@@ -130,23 +115,23 @@ function replaceAtomics(): void {
   type Words = Int32Array<SharedArrayBuffer>;
   Object.assign(Atomics, {
     load: (words: Words, index: number) => {
-      machine?.touched();
+      touched();
       return load(words, index);
     },
     store: (words: Words, index: number, value: number) => {
-      machine?.touched();
+      touched();
       return store(words, index, value);
     },
     add: (words: Words, index: number, value: number) => {
-      machine?.touched();
+      touched();
       return add(words, index, value);
     },
     sub: (words: Words, index: number, value: number) => {
-      machine?.touched();
+      touched();
       return sub(words, index, value);
     },
     compareExchange: (words: Words, index: number, expected: number, value: number) => {
-      machine?.touched();
+      touched();
       return compareExchange(words, index, expected, value);
     },
   });

@@ -1,7 +1,7 @@
 /**
- * A client of a simulated world that speaks the protocol by itself, and badly: it sends frames twice
- * or late, with old numbers and other bodies, in halves, and does not read for a while. Ids are
- * shared with others of its kind. It checks little; the oracle sees what comes of it.
+ * A client of a simulated world that speaks the protocol by itself, and badly: it sends frames
+ * twice or late, with old numbers and other bodies, in halves, and does not read for a while. Ids
+ * are shared with others of its kind. It checks little; the oracle sees what comes of it.
  */
 import { decode, encode } from '@msgpack/msgpack';
 import { DEFAULT_PORT, ToClient, ToServer } from '../../src/transport/protocol.ts';

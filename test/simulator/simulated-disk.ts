@@ -4,7 +4,7 @@
  */
 import type { Disk } from '../../src/journal/disk.ts';
 import { Crash } from '../journal/faulty-disk.ts';
-import { currentMachine } from './builtins.ts';
+import { currentMachine } from './current.ts';
 
 const disk = () => currentMachine().disk;
 

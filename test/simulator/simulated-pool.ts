@@ -4,7 +4,7 @@
  * of it runs, and the pool is told, as piscina tells of a worker that has gone.
  */
 import type { ShardTask } from '../../src/workers/shard-task.ts';
-import { currentMachine } from './builtins.ts';
+import { currentMachine } from './current.ts';
 import type { Thread } from './scheduler.ts';
 
 /** Thrown where a thread stops in the middle of what it does. */

@@ -10,7 +10,7 @@ import { DEFAULT_PORT } from '../../src/transport/protocol.ts';
 import { Server } from '../../src/transport/server.ts';
 import { ShardLoop } from '../../src/workers/shard-loop.ts';
 import { Crash } from '../journal/faulty-disk.ts';
-import { FOLDER } from './builtins.ts';
+import { FOLDER } from './current.ts';
 import type { Machine } from './machine.ts';
 import type { Oracle } from './oracle.ts';
 import portable from './portable-service.ts';

@@ -4,7 +4,7 @@
  * client has been served once more.
  */
 import { createHash } from 'node:crypto';
-import { enter } from './builtins.ts';
+import { enter } from './current.ts';
 import { Faults } from './faults.ts';
 import { LibraryClient } from './library-client.ts';
 import { Machine } from './machine.ts';
