@@ -55,8 +55,10 @@ export class SharedInput {
 
 function readPlainly(socket: Socket, receive: Receive): Socket {
   socket.on('data', (chunk: Buffer) => {
-    const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-    receive(chunk, view, chunk.byteLength);
+    const { buffer, byteOffset, byteLength } = chunk;
+    // No Buffer, whose `slice` copies nothing: what is taken is to be the same in both cases.
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    receive(bytes, new DataView(buffer, byteOffset, byteLength), byteLength);
   });
   socket.resume();
   return socket;

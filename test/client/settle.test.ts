@@ -52,7 +52,7 @@ describe('after a timeout', () => {
       const first = await lateRequest('a');
       const result = session.request('echo', 'b');
       const again = await peer.next(REQUEST);
-      again.socket.refuse(again, code);
+      again.socket.refuse(again, code, { retry_after_ms: 5 });
       await connection.ping();
       first.socket.reply(first);
       const second = await peer.next(REQUEST);
@@ -63,6 +63,20 @@ describe('after a timeout', () => {
       expect(await result).toBe('b');
     },
   );
+
+  test('a cost above the burst is refused for good, however many copies are open', async () => {
+    const result = errorOf(session.request('echo', 'dear'));
+    const first = await peer.next(REQUEST);
+    first.socket.destroy();
+    const again = await peer.next(REQUEST);
+    again.socket.refuse(again, 'rate_limited', { retry_after_ms: null });
+    expect(await result).toMatchObject({ code: 'rate_limited' });
+    const next = session.request('echo', 'cheap');
+    const frame = await peer.next(REQUEST);
+    expect(requestOf(frame)).toMatchObject({ request: 1, body: 'cheap' });
+    frame.socket.reply(frame);
+    expect(await next).toBe('cheap');
+  });
 
   test('a request that was in the queue makes the session settle at once', async () => {
     const first = errorOf(session.request('echo', 'a', { timeoutMs: 20 }));

@@ -17,6 +17,8 @@ export interface Outcome {
   readonly status: Status;
   /** The reply as JSON; undefined where its text is the engine's own. */
   readonly reply: string | undefined;
+  /** When it was committed, or began to execute. */
+  readonly atMs: number;
   /** The reply's bytes, once they were seen. */
   bytes?: string;
 }
@@ -49,6 +51,8 @@ export class SessionModel {
   /** The register's answer was seen. */
   isKnown = false;
   ttlMs = Number.POSITIVE_INFINITY;
+  /** The shortest that it has ever had. */
+  ttlLeastMs = Number.POSITIVE_INFINITY;
   activeMs: number;
   committedMs: number;
   /** It committed a moment ago: when exactly, its row tells. */
@@ -69,7 +73,8 @@ export class SessionModel {
     this.activeMs = nowMs;
     this.committedMs = nowMs;
     const state: State = [0, 0, 0, ''];
-    this.outcomes.push({ request: 0, state, nonce: 0, status: Status.OK, reply: undefined });
+    const register = { request: 0, state, nonce: 0, status: Status.OK, reply: undefined };
+    this.outcomes.push({ ...register, atMs: nowMs });
   }
 
   get name(): string {
@@ -85,8 +90,8 @@ export class SessionModel {
   }
 
   /** The failure of a request whose outcome was to be another. */
-  failureOf(request: number, nonce: number, state: State): Outcome {
-    return { request, state, nonce, status: Status.FAILED, reply: undefined };
+  failureOf(request: number, nonce: number, state: State, atMs: number): Outcome {
+    return { request, state, nonce, status: Status.FAILED, reply: undefined, atMs };
   }
 
   push(outcome: Outcome): void {

@@ -248,14 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a client takes a late reply for that of its next session',
     breaks: 'G1',
     file: 'src/transport/client/hub.ts',
-    find: 'if (this.#late.has(id, session)) core?.sequencer.hold();',
-    replace: '',
-  },
-  {
-    name: 'a stop forgets what its last turn logged',
-    breaks: 'G11',
-    file: 'src/workers/router.ts',
-    find: 'if (this.#journal !== undefined) this.writeLog();\n    await',
-    replace: 'await',
+    find: 'core?.registered(session, last, fields, this.#left.take(id, session));',
+    replace: 'core?.registered(session, last, fields, undefined);',
   },
 ];

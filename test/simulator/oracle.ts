@@ -135,7 +135,8 @@ export class Oracle implements ServiceListener {
     const state = stepped(last.state, body, true);
     const { request, status } = last;
     const reply = JSON.stringify([body[0], ...state]);
-    const outcome = { request, state, nonce: body[0], status, reply };
+    const atMs = this.scheduler.nowMs;
+    const outcome = { request, state, nonce: body[0], status, reply, atMs };
     model.instead = { outcome: last, deaths: this.options.deaths() };
     model.push(outcome);
     this.nonces.set(body[0], { model, outcome });
@@ -144,8 +145,9 @@ export class Oracle implements ServiceListener {
   #executesRequest(name: string, model: SessionModel, request: number, body: Body): void {
     const { state: before } = model.last;
     const [nonce] = body;
-    const failure = model.failureOf(request, nonce, before);
-    const outcome = outcomeOf(name, request, body, before);
+    const { nowMs } = this.scheduler;
+    const failure = model.failureOf(request, nonce, before, nowMs);
+    const outcome = { ...outcomeOf(name, request, body, before), atMs: nowMs };
     this.nonces.set(nonce, { model, outcome });
     if (name === 'wait' || name === 'hang') {
       model.pending = {
@@ -264,7 +266,12 @@ export class Oracle implements ServiceListener {
   }
 }
 
-function outcomeOf(name: string, request: number, body: Body, before: State): Outcome {
+function outcomeOf(
+  name: string,
+  request: number,
+  body: Body,
+  before: State,
+): Omit<Outcome, 'atMs'> {
   const [nonce] = body;
   if (name === 'fail') {
     const reply = JSON.stringify(`nonce ${nonce}`);

@@ -90,6 +90,7 @@ export class Rows {
     const model = this.#modelOf(row);
     const { last } = model;
     model.ttlMs = row.ttlMs;
+    model.ttlLeastMs = Math.min(model.ttlLeastMs, row.ttlMs);
     model.isScoped = row.isScoped;
     const settled = this.oracle.possible(model).find((outcome) => matches(row, outcome));
     if (settled !== undefined && !row.isExecuting) {
@@ -184,8 +185,10 @@ export class Rows {
 
   /** A session that is not there must have ended, or may have. */
   #missing(model: SessionModel, isExact: boolean): void {
-    const idleMs = this.oracle.scheduler.nowMs - model.activeMs;
-    const mayHaveExpired = idleMs + ROUNDED_MS > model.ttlMs;
+    // What was not told of may be lost, also what had prolonged it.
+    const { atMs } = model.outcomes[model.acked];
+    const idleMs = this.oracle.scheduler.nowMs - atMs;
+    const mayHaveExpired = idleMs + ROUNDED_MS > model.ttlLeastMs;
     if (isExact && model.isKnown && !model.isScoped && !mayHaveExpired) {
       this.oracle.fail(`${model.name} is not recovered, and was told of`);
     }

@@ -14,9 +14,6 @@ export class Exchange {
   sends = 0;
   /** Copies that nothing has answered. Those of lost connections stay in it. */
   unanswered = 0;
-  /** Copies that this link has not answered, and the number of the link. */
-  unansweredHere = 0;
-  link = 0;
   /** How often the server has put it off. */
   retries = 0;
   /** Set while the exchange waits to be submitted again. */

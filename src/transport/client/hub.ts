@@ -6,7 +6,7 @@
 import type { ReasonName, StatusName } from '../../core/codes.ts';
 import type { SessileError } from '../../core/errors.ts';
 import { InvalidOptionError } from '../../core/errors.ts';
-import type { RefusedError } from '../../core/session-errors.ts';
+import { type RefusedError, SessionEvictedError } from '../../core/session-errors.ts';
 import { Backoff } from './backoff.ts';
 import { Calls } from './calls.ts';
 import type { ConnectionState, DialerHooks } from './dialer.ts';
@@ -14,7 +14,7 @@ import { Dialer } from './dialer.ts';
 import { ConnectionClosedError, refusal } from './errors.ts';
 import { helloFrame } from './frames.ts';
 import type { ErrorFrame, FrameHandler } from './incoming.ts';
-import { LateAnswers } from './late-answers.ts';
+import { LeftOpen } from './left-open.ts';
 import type { Link } from './link.ts';
 import type { RequestOptions, Settings } from './options.ts';
 import { timeoutOption } from './options.ts';
@@ -48,7 +48,7 @@ export class Hub implements FrameHandler, DialerHooks {
   readonly pings: Pings;
   events: HubEvents = { state: () => {}, refused: () => {} };
   readonly #sessions = new Map<string, SessionCore>();
-  readonly #late = new LateAnswers();
+  readonly #left = new LeftOpen();
   #welcome: Welcome | undefined;
   #first: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
   #ended: SessileError | undefined;
@@ -96,12 +96,13 @@ export class Hub implements FrameHandler, DialerHooks {
     this.#sessions.set(id, core);
   }
 
-  /** A session is over here. What it has sent may be answered yet. */
+  /** A session object is over; if its session is not, another may go on with what it left open. */
   forget(core: SessionCore): void {
     const id = core.identity.text;
     if (this.#sessions.get(id) !== core) return;
     this.#sessions.delete(id);
-    this.#late.note(id, core.session, core.sequencer.open);
+    const isOver = core.cause instanceof SessionEvictedError;
+    if (!isOver) this.#left.keep(id, core.session, core.sequencer.open);
   }
 
   /** Sends a frame whose answer nobody needs, if there is a connection. */
@@ -124,7 +125,6 @@ export class Hub implements FrameHandler, DialerHooks {
 
   lost(error: SessileError): void {
     this.window.suspend();
-    this.#late.clear();
     this.pings.end(error);
     for (const core of [...this.#sessions.values()]) core.disconnected();
   }
@@ -156,20 +156,16 @@ export class Hub implements FrameHandler, DialerHooks {
   registered(id: string, session: number, last: number, fields: Record<string, unknown>): void {
     this.dialer.good();
     const core = this.#sessions.get(id);
-    if (this.#late.has(id, session)) core?.sequencer.hold();
-    core?.registered(session, last, fields);
+    core?.registered(session, last, fields, this.#left.take(id, session));
   }
 
   reply(id: string, session: number, request: number, status: StatusName, body: Uint8Array): void {
     this.dialer.good();
-    const core = this.#sessions.get(id);
-    if (this.#late.reply(id, session, request)) core?.sequencer.release(request);
-    else core?.reply(session, request, status, body);
+    this.#sessions.get(id)?.reply(session, request, status, body);
   }
 
   evicted(id: string, session: number, reason: ReasonName): void {
     this.dialer.good();
-    this.#late.ended(id, session);
     this.#sessions.get(id)?.evicted(session, reason);
   }
 
@@ -194,10 +190,6 @@ export class Hub implements FrameHandler, DialerHooks {
     const { id, number } = frame;
     if (id !== null || number !== null) this.dialer.good();
     const core = id === null ? undefined : this.#sessions.get(id);
-    if (id !== null && number !== null && this.#late.refused(id, number)) {
-      if (core !== undefined && !this.#late.has(id, core.session)) core.sequencer.release(0);
-      return;
-    }
     if (core?.refused(number, error)) return;
     if (number !== null && this.calls.refused(number, error)) return;
     this.events.refused(error);

@@ -8,7 +8,7 @@
 import type { StatusName } from '../../core/codes.ts';
 import type { SessileError } from '../../core/errors.ts';
 import { REQUEST_NUMBER_MAX } from '../../core/limits.ts';
-import { RefusedError } from '../../core/session-errors.ts';
+import { RateLimitedError, RefusedError } from '../../core/session-errors.ts';
 import { settle } from './calls.ts';
 import { QueueFullError, RequestTimeoutError } from './errors.ts';
 import { Exchange } from './exchange.ts';
@@ -29,6 +29,12 @@ const DISAGREEMENTS: readonly string[] = [
   'session_too_high',
 ];
 
+/** Not so a cost that is above the burst: it is refused at any moment. */
+function isFitful(error: SessileError): boolean {
+  if (error instanceof RateLimitedError && error.retryAfterMs === Infinity) return false;
+  return FITFUL.includes(error.code);
+}
+
 export function isPassing(error: SessileError): boolean {
   return PASSING.includes(error.code);
 }
@@ -46,11 +52,13 @@ export interface SequencerHost {
   idle(): void;
 }
 
-/** A request that this link may answer yet. */
+/** A request whose outcome nobody here knows. */
 export interface OpenRequest {
   readonly number: number;
-  /** Frames of it that were not answered. */
-  readonly copies: number;
+  readonly frame: Buffer;
+  /** Copies sent, and those that nothing has answered. */
+  readonly sends: number;
+  readonly unanswered: number;
 }
 
 interface Pending {
@@ -77,7 +85,6 @@ export class Sequencer {
   /** What a new request is rejected with, once there is something. */
   #ended: SessileError | undefined;
   #draining = false;
-  #isHeld = false;
 
   constructor(
     readonly window: Window,
@@ -95,25 +102,27 @@ export class Sequencer {
     return this.#inFlight !== undefined && this.#inFlight.pending === undefined;
   }
 
-  /** The request that may be answered yet over this link. */
+  /** The request that was sent, whose outcome is not known. */
   get open(): OpenRequest | undefined {
     const current = this.#inFlight;
-    if (current === undefined) return undefined;
-    const copies = this.window.awaited(current.exchange);
-    return copies === 0 ? undefined : { number: current.number, copies };
+    if (current === undefined || current.exchange.unanswered === 0) return undefined;
+    const { frame, sends, unanswered } = current.exchange;
+    return { number: current.number, frame, sends, unanswered };
   }
 
-  /** Sends nothing until `release`: the next number may have been used already. */
-  hold(): void {
-    this.#isHeld = true;
-  }
-
-  /** @param used a number that is known to be committed; 0 if none is */
-  release(used: number): void {
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
-    this.last = Math.max(this.last, used);
-    this.#advance();
+  /**
+   * Begins behind the committed request `last`. If another object of this session has left the next
+   * number open, that is settled before anything else takes it.
+   */
+  begin(last: number, left: OpenRequest | undefined): void {
+    this.last = last;
+    if (left?.number !== last + 1) return;
+    const exchange = new Exchange(left.frame, { lost: () => this.#wanted(current) });
+    exchange.sends = left.sends;
+    exchange.unanswered = left.unanswered;
+    const open = { pending: undefined, settledFor: undefined, refusal: undefined };
+    const current: InFlight = { number: left.number, exchange, ...open };
+    this.#inFlight = current;
   }
 
   /** Throws what ended the session. */
@@ -162,7 +171,7 @@ export class Sequencer {
       this.host.failed(error);
       return true;
     }
-    const isOpen = current.exchange.unanswered > 0 && FITFUL.includes(error.code);
+    const isOpen = current.exchange.unanswered > 0 && isFitful(error);
     if (isOpen || isPassing(error)) {
       this.#putOff(current, error);
       return true;
@@ -200,8 +209,6 @@ export class Sequencer {
     const next = this.#next();
     if (current !== undefined) return this.#settle(current, next);
     if (next === undefined) return;
-    // A close comes after what it would end, whoever sent that.
-    if (this.#isHeld && next !== 'close') return;
     if (next === 'close') {
       this.#draining = false;
       return this.host.idle();

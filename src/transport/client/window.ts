@@ -15,8 +15,6 @@ export class Window {
   /** How many may be outstanding. */
   limit = 1;
   #sink: Sink | undefined;
-  /** Counts the links. */
-  #link = 0;
   #waiting = new Set<Exchange>();
   readonly #outstanding = new Set<Exchange>();
 
@@ -30,7 +28,6 @@ export class Window {
   /** Starts to send over a new connection. */
   open(sink: Sink): void {
     this.#sink = sink;
-    this.#link += 1;
     this.#pump();
   }
 
@@ -65,14 +62,7 @@ export class Window {
   /** One copy was answered. */
   answered(exchange: Exchange): void {
     exchange.unanswered = Math.max(0, exchange.unanswered - 1);
-    exchange.unansweredHere = Math.max(0, exchange.unansweredHere - 1);
     this.drop(exchange);
-  }
-
-  /** Copies of the exchange that may be answered yet over the link that there is now. */
-  awaited(exchange: Exchange): number {
-    const isHere = this.#sink !== undefined && exchange.link === this.#link;
-    return isHere ? exchange.unansweredHere : 0;
   }
 
   /** Submits the exchange again after a wait that grows each time. */
@@ -109,9 +99,6 @@ export class Window {
   #write(exchange: Exchange): void {
     exchange.sends += 1;
     exchange.unanswered += 1;
-    if (exchange.link !== this.#link) exchange.unansweredHere = 0;
-    exchange.link = this.#link;
-    exchange.unansweredHere += 1;
     this.#sink?.send(exchange.frame);
     exchange.hooks.sent?.();
   }
