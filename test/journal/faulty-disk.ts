@@ -40,6 +40,8 @@ class Inode {
   medium = new Uint8Array(0);
   /** Since the last sync, in order; a truncation is a number. */
   unsynced: (Piece | number)[] = [];
+  /** Changes before those. */
+  #dropped = 0;
 
   constructor(public path: string) {}
 
@@ -55,7 +57,22 @@ class Inode {
 
   sync(): void {
     this.medium = this.bytes.slice();
+    this.#dropped += this.unsynced.length;
     this.unsynced = [];
+  }
+
+  /** Changes that were ever made, to sync up to here later. */
+  get changes(): number {
+    return this.#dropped + this.unsynced.length;
+  }
+
+  /** The same for what was written when so many changes had been made. */
+  syncTo(changes: number): void {
+    for (; this.#dropped < changes; this.#dropped++) {
+      const change = this.unsynced.shift()!;
+      const isTruncation = typeof change === 'number';
+      this.medium = isTruncation ? resized(this.medium, change) : withPiece(this.medium, change);
+    }
   }
 
   /** What a crash leaves: of each write any sectors, and of the last of them perhaps a part. */
@@ -170,7 +187,8 @@ export class FaultyDisk implements Disk {
     return this.#call('write', inode.path, (fault) => {
       const isShort = typeof fault === 'object' && 'bytes' in fault;
       const taken = isShort ? Math.min(length, fault.bytes) : length;
-      inode.write({ position, bytes: bytes.slice(at, at + taken) });
+      // A copy in any case: `slice` of a Buffer is none, and writers use their memory again.
+      inode.write({ position, bytes: new Uint8Array(bytes.subarray(at, at + taken)) });
       return taken;
     });
   }
@@ -189,6 +207,18 @@ export class FaultyDisk implements Disk {
       this.#file(file).sync();
       return 0;
     });
+  }
+
+  /** A sync that begins now, and whose function ends it: what is written in between is not in it. */
+  beginSync(file: number): () => void {
+    const inode = this.#file(file);
+    const { changes } = inode;
+    return () => {
+      this.#call('sync', inode.path, () => {
+        inode.syncTo(changes);
+        return 0;
+      });
+    };
   }
 
   writeLater(

@@ -112,8 +112,28 @@ export class LibraryClient {
     if (connection === undefined) return this.#sleep(random.unit() * 20);
     const rounds = random.between(1, 8);
     for (let i = 0; i < rounds && !this.world.isQuiet; i++) await this.#round(connection);
+    if (this.world.isQuiet) await this.#may('the same connection', () => this.#served(connection));
     this.doing = 'close of the connection';
     await connection.close();
+  }
+
+  /** A request that nothing stands in the way of. It may be refused, but not go unanswered. */
+  async #served(connection: Connection): Promise<boolean> {
+    const timeoutMs = LAST_TIMEOUT_MS;
+    try {
+      const session = await connection.session({ id: this.#ids[0], ttlMs: null, timeoutMs });
+      await this.#checked(session, 'step', timeoutMs);
+      await session.close({ timeoutMs });
+      return true;
+    } catch (error) {
+      if (error instanceof SessileError && error.code === 'request_timeout') {
+        this.world.oracle.fail(`${this.thread.name} waits for ever: ${error.message}`);
+      }
+      // All places are taken by sessions that live on, and the server does not evict.
+      const isRefused = error instanceof SessileError && error.code === 'sessions_exhausted';
+      if (isRefused && this.world.swarm.server.onFull === 'reject') return true;
+      throw error;
+    }
   }
 
   /** One session for a while, or something beside sessions. */
@@ -152,12 +172,12 @@ export class LibraryClient {
     await this.#may(operation, () => this.#checked(session, operation));
   }
 
-  async #checked(session: Session, operation: string): Promise<void> {
+  async #checked(session: Session, operation: string, lastMs?: number): Promise<void> {
     const body = this.#body(operation);
     const { random } = this;
     // Often too short for the answer, which comes when nobody waits for it any more.
-    const isHasty = !this.world.isQuiet && random.chance(0.3);
-    const timeoutMs = isHasty ? Math.round(random.scaled(1, 30)) : undefined;
+    const isHasty = lastMs === undefined && random.chance(0.3);
+    const timeoutMs = isHasty ? Math.round(random.scaled(1, 30)) : lastMs;
     const reply = await session.request(operation, body, { timeoutMs });
     if (!Array.isArray(reply) || reply[0] !== body[0]) {
       this.world.oracle.fail(`${operation} ${body[0]} is answered with ${JSON.stringify(reply)}`);
@@ -204,18 +224,7 @@ export class LibraryClient {
   async #lastRequest(): Promise<boolean> {
     const connection = await this.#connect(LAST_TIMEOUT_MS);
     try {
-      const session = await connection.session({ id: this.#ids[0], ttlMs: null });
-      await this.#checked(session, 'step');
-      await session.close();
-      return true;
-    } catch (error) {
-      if (error instanceof SessileError && error.code === 'request_timeout') {
-        this.world.oracle.fail(`${this.thread.name} waits for ever: ${error.message}`);
-      }
-      // All places are taken by sessions that live on, and the server does not evict.
-      const isRefused = error instanceof SessileError && error.code === 'sessions_exhausted';
-      if (isRefused && this.world.swarm.server.onFull === 'reject') return true;
-      throw error;
+      return await this.#served(connection);
     } finally {
       await connection.close();
     }

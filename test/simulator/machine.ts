@@ -37,6 +37,8 @@ export class Machine {
   readonly #faults: Random;
   disk = new FaultyDisk();
   isLocked = false;
+  /** What threads have asked of the disk and wait for. */
+  readonly underWay = new Set<{ readonly thread: Thread; readonly finish: () => void }>();
   /** The threads of the server's process; others are those of clients. */
   processThreads: Thread[] = [];
   /** Steps through shared memory until the thread at work dies; below 0: it does not. */
@@ -130,11 +132,19 @@ export class Machine {
     return this.#faults.unit() ** 2 * this.options.syncMs;
   }
 
+  /** A thread is gone: what it has asked of the disk comes to its end before that is known. */
+  finishDisk(thread: Thread): void {
+    for (const one of this.underWay) if (one.thread === thread) one.finish();
+  }
+
   /** The process is gone at once, with or without what the system had not written yet. */
   stopProcess(losesPower: boolean): void {
     for (const thread of this.processThreads) this.scheduler.kill(thread);
     this.processThreads = [];
     this.workers.clear();
+    // Some of it may have reached the disk, the rest has not.
+    for (const one of this.underWay) if (this.#faults.chance(0.5)) one.finish();
+    this.underWay.clear();
     this.network.dropServer();
     this.isLocked = false;
     this.deathIn = -1;

@@ -19,6 +19,8 @@ export interface Outcome {
   readonly reply: string | undefined;
   /** When it was committed, or began to execute. */
   readonly atMs: number;
+  /** It was a call: its reply is not that of the request before it. */
+  readonly isCall?: boolean;
   /** The reply's bytes, once they were seen. */
   bytes?: string;
 }
@@ -54,11 +56,15 @@ export class SessionModel {
   /** The shortest that it has ever had. */
   ttlLeastMs = Number.POSITIVE_INFINITY;
   activeMs: number;
+  /** When it was active for sure: a crash may have taken back what came later. */
+  sureActiveMs: number;
   committedMs: number;
   /** It committed a moment ago: when exactly, its row tells. */
   isUnsure = true;
   /** What a recovery may have added to its life. */
   slackMs = 0;
+  /** By how much recoveries may have moved its times. */
+  roundedMs = 0;
   isScoped = false;
   /** The server's side of the connection that it last spoke on. */
   route: SimulatedSocket | undefined;
@@ -71,6 +77,7 @@ export class SessionModel {
     nowMs: number,
   ) {
     this.activeMs = nowMs;
+    this.sureActiveMs = nowMs;
     this.committedMs = nowMs;
     const state: State = [0, 0, 0, ''];
     const register = { request: 0, state, nonce: 0, status: Status.OK, reply: undefined };

@@ -94,7 +94,10 @@ export class Oracle implements ServiceListener {
     if (!isPinned && idleMs > model.ttlMs + model.slackMs + TICKS_MS) {
       this.fail(`${what}: idle for ${idleMs} ms, with a TTL of ${model.ttlMs}`);
     }
-    if (name !== 'glance') model.activeMs = Math.max(model.activeMs, context.nowMs);
+    if (name !== 'glance') {
+      model.activeMs = Math.max(model.activeMs, context.nowMs);
+      model.sureActiveMs = context.nowMs;
+    }
     model.committedMs = context.nowMs;
     if (!context.sequenced) return this.#executesCall(name, model, body);
     this.tally.commits += 1;
@@ -136,7 +139,7 @@ export class Oracle implements ServiceListener {
     const { request, status } = last;
     const reply = JSON.stringify([body[0], ...state]);
     const atMs = this.scheduler.nowMs;
-    const outcome = { request, state, nonce: body[0], status, reply, atMs };
+    const outcome = { request, state, nonce: body[0], status, reply, atMs, isCall: true };
     model.instead = { outcome: last, deaths: this.options.deaths() };
     model.push(outcome);
     this.nonces.set(body[0], { model, outcome });
@@ -252,8 +255,8 @@ export class Oracle implements ServiceListener {
 
   #expired(model: SessionModel): void {
     this.tally.expiries += 1;
-    const idleMs = this.scheduler.nowMs - model.activeMs;
-    if (idleMs + TICKS_MS < model.ttlMs && model.slackMs === 0 && !model.isUnsure) {
+    const idleMs = this.scheduler.nowMs - model.sureActiveMs;
+    if (idleMs + model.roundedMs + TICKS_MS < model.ttlMs && !model.isUnsure) {
       this.fail(`${model.name} expired after ${idleMs} ms, with a TTL of ${model.ttlMs}`);
     }
   }

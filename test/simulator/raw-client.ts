@@ -250,6 +250,9 @@ export class RawClient {
 
   /** The faults have stopped: its server must be there, and answer in order. */
   async #last(): Promise<void> {
+    const socket = this.#socket;
+    socket?.resume();
+    if (socket !== undefined && !this.#isRude && socket.writable) await this.#isAnswered();
     this.#drop();
     for (let tries = 0; tries < 100; tries++) {
       this.doing = 'last connect';
@@ -258,16 +261,21 @@ export class RawClient {
         await this.#sleep(5);
       }
       this.doing = 'last ping';
-      const answered = new Promise<boolean>((resolve) => {
-        this.#pong = resolve;
-      });
-      this.#send([ToServer.PING, 1]);
-      const late = setTimeout(() => this.world.failed(new Error('no pong')), LAST_PING_MS);
-      const isThere = await answered;
-      clearTimeout(late);
-      if (isThere) break;
+      if (await this.#isAnswered()) break;
     }
     this.#drop();
+  }
+
+  /** Whether a ping is answered; false if the connection ends instead. */
+  async #isAnswered(): Promise<boolean> {
+    const answered = new Promise<boolean>((resolve) => {
+      this.#pong = resolve;
+    });
+    this.#send([ToServer.PING, 1]);
+    const late = setTimeout(() => this.world.failed(new Error('no pong')), LAST_PING_MS);
+    const isThere = await answered;
+    clearTimeout(late);
+    return isThere;
   }
 
   #drop(): void {

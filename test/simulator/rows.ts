@@ -114,7 +114,10 @@ export class Rows {
       this.oracle.fail(`${model.name} stands in the order at ${times}`);
     }
     model.committedMs = row.committedMs;
-    if (model.isUnsure && model.pending === undefined) model.activeMs = row.committedMs;
+    if (model.isUnsure && model.pending === undefined) {
+      model.activeMs = row.committedMs;
+      model.sureActiveMs = row.committedMs;
+    }
     model.isUnsure = false;
     return model;
   }
@@ -145,7 +148,7 @@ export class Rows {
     }
     for (const model of oracle.models.values()) {
       if (found.has(model)) continue;
-      if (model.isLive) this.#missing(model, isExact);
+      if (model.isLive) this.#missing(model, isExact || isStopped);
       model.pending = undefined;
     }
     return found.size;
@@ -153,7 +156,7 @@ export class Rows {
 
   #recovered(model: SessionModel, row: SessionRow, isExact: boolean, isStopped: boolean): void {
     const { oracle } = this;
-    if (model.endAcked && isExact) {
+    if (model.endAcked && (isExact || isStopped)) {
       oracle.fail(`${model.name} is back, and its client was told that it is ${model.ended}`);
     }
     const { pending, instead } = model;
@@ -173,6 +176,7 @@ export class Rows {
     model.pending = undefined;
     model.instead = undefined;
     model.ended = '';
+    model.endAcked = false;
     const newer = oracle.newest.get(model.id);
     if (newer !== undefined && newer.session > model.session && newer.isKnown && isExact) {
       oracle.fail(`${model.name} is back, and ${newer.name} was told of`);
@@ -180,6 +184,8 @@ export class Rows {
     oracle.newest.set(model.id, model);
     model.ttlMs = row.ttlMs;
     model.slackMs = row.ttlMs / TOUCH_LOG_PARTS + ROUNDED_MS;
+    model.roundedMs += ROUNDED_MS;
+    model.sureActiveMs = Math.min(model.sureActiveMs, model.last.atMs);
     model.committedMs = row.committedMs;
   }
 

@@ -1,6 +1,6 @@
 /**
  * The journal's disk in a simulated world: the fault-injecting one of the journal's tests, with
- * writes and syncs that take a while. What was under way when its thread ended happens or not.
+ * writes and syncs that take a while.
  */
 import type { Disk } from '../../src/journal/disk.ts';
 import { Crash } from '../journal/faulty-disk.ts';
@@ -8,9 +8,17 @@ import { currentMachine } from './current.ts';
 
 const disk = () => currentMachine().disk;
 
-function later(run: () => void): void {
+/** Does something a while from now; at the latest when its thread ends, for Node waits for that. */
+function later(run: (isDead: boolean) => void): void {
   const machine = currentMachine();
-  machine.scheduler.after(machine.diskMs(), run);
+  const { scheduler, underWay } = machine;
+  const thread = scheduler.current;
+  const finish = (): void => {
+    if (underWay.delete(operation)) run(thread.isDead);
+  };
+  const operation = { thread, finish };
+  underWay.add(operation);
+  scheduler.after(machine.diskMs(), finish);
 }
 
 export const simulatedDisk: Disk = {
@@ -23,15 +31,15 @@ export const simulatedDisk: Disk = {
     return disk().write(file, bytes, at, length, position);
   },
   writeLater(file, bytes, at, length, position, done) {
-    later(() => {
+    later((isDead) => {
       let written = 0;
       try {
         written = disk().write(file, bytes, at, length, position);
       } catch (error) {
         if (error instanceof Crash) return;
-        return done(error as Error, 0);
+        return isDead ? undefined : done(error as Error, 0);
       }
-      done(null, written);
+      if (!isDead) done(null, written);
     });
   },
   truncate: (file, length) => disk().truncate(file, length),
@@ -40,14 +48,15 @@ export const simulatedDisk: Disk = {
     disk().sync(file);
   },
   syncLater(file, done) {
-    later(() => {
+    const end = disk().beginSync(file);
+    later((isDead) => {
       try {
-        disk().sync(file);
+        end();
       } catch (error) {
-        if (error instanceof Crash) return;
+        if (error instanceof Crash || isDead) return;
         return done(error as Error);
       }
-      done(null);
+      if (!isDead) done(null);
     });
   },
   list: (folder) => disk().list(folder),

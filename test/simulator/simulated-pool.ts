@@ -32,6 +32,7 @@ export class SimulatedPool {
       const end = (settle: () => void): void => {
         machine.workers.delete(worker);
         scheduler.kill(thread);
+        machine.finishDisk(thread);
         scheduler.turn(settle, frontEnd);
       };
       const worker: SimulatedWorker = {

@@ -79,7 +79,9 @@ export class Tap {
   #reply(frame: unknown[], bytes: Buffer): void {
     const [, id, session, request, status, body] = frame;
     const model = this.#modelOf(hex(id), session as number, 'a reply');
-    const own = model.outcomes.filter(({ nonce, request: of }) => of === request && nonce !== 0);
+    const own = model.outcomes.filter(
+      (one) => one.request === request && one.nonce !== 0 && one.isCall !== true,
+    );
     const instead = this.oracle.insteadOf(model);
     const possible = [...own, ...this.oracle.possible(model)];
     if (instead !== undefined && instead.request === request) possible.push(instead);

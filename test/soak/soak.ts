@@ -13,6 +13,7 @@ import { ClientProcess } from './client-process.ts';
 import { CALLS_LOST, pause } from './load.ts';
 import { Life } from './samples.ts';
 
+const JUDGED_S = 45;
 const WRAPPER = fileURLToPath(new URL('./server.mjs', import.meta.url));
 const SESSIONS_MAX = 60;
 const PROCESSES = 2;
@@ -153,12 +154,13 @@ export class Soak {
     this.counts.connections += connections;
     const what = `${seconds} s, ${samples.length} samples, ${connections} connections`;
     console.log(`life ${this.counts.lives}: ${what}`);
-    if (!life.isJudged) {
+    if (!life.isJudged && seconds >= JUDGED_S) {
       this.#problems.push(`a life of ${seconds} s gave too few samples to be judged`);
       return;
     }
-    console.log(life.table());
-    this.#problems.push(...life.problems());
+    if (life.isJudged) console.log(life.table());
+    // In a short life a server that has just started looks like one that drifts.
+    if (seconds >= JUDGED_S) this.#problems.push(...life.problems());
     if (hasNext) await this.#endLife();
   }
 
