@@ -231,6 +231,20 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'words[DATA + index + 1] = words[DATA + index + 1] === PADDING ? PADDING : 1;',
   },
   {
+    name: 'recovery takes half of their time from sessions',
+    breaks: 'G8',
+    file: 'src/core/log-replay.ts',
+    find: 'floats[deadline] = Math.min(floats[deadline] + slack, latest);',
+    replace: 'floats[deadline] -= ttl === TTL_NEVER ? 0 : ttl / 2;',
+  },
+  {
+    name: 'a session outlives the connection that it is bound to',
+    breaks: 'scope',
+    file: 'src/workers/router.ts',
+    find: 'this.#orphans.add(session);\n    this.#scheduleRetry();',
+    replace: 'if (session === undefined) this.#scheduleRetry();',
+  },
+  {
     name: 'the begin of a length that is split is dropped',
     breaks: 'liveness',
     file: 'src/transport/frame-buffer.ts',

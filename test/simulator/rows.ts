@@ -86,6 +86,16 @@ export class Rows {
     this.oracle.deathsSeen = deaths;
   }
 
+  /** All connections have ended, and with them what was bound to one, unless it executes yet. */
+  checkUnbound(tables: readonly SessionTable[]): void {
+    for (const table of tables) {
+      for (const slot of orderOf(table)) {
+        const { isScoped, isExecuting, id, session } = rowOf(table, slot);
+        if (isScoped && !isExecuting) this.oracle.fail(`${id}/${session} outlives its connection`);
+      }
+    }
+  }
+
   #checkRow(row: SessionRow): SessionModel {
     const model = this.#modelOf(row);
     const { last } = model;

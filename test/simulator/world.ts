@@ -19,6 +19,8 @@ import { Tap } from './tap.ts';
 
 /** After the faults have stopped everybody is served within so many steps, or somebody waits. */
 const QUIET_STEPS_MAX = 60_000;
+/** By then the server has found out that a connection ended, and acted on it. */
+const UNBIND_MS = 2_000;
 /** Lines of history that are kept. */
 const HISTORY_MAX = 400;
 
@@ -138,6 +140,15 @@ export class World {
       if (scheduler.steps >= end) this.#waitForEver();
       await this.#step();
     }
+    if (this.#failure === undefined) await this.#afterAll();
+  }
+
+  /** Nobody is connected any more: what a connection held is let go of. */
+  async #afterAll(): Promise<void> {
+    const { scheduler, network } = this.machine;
+    const end = scheduler.nowMs + UNBIND_MS;
+    while (network.open.length > 0 || scheduler.nowMs < end) await this.#step();
+    if (this.server.isUp) this.server.rows.checkUnbound(this.server.tables);
   }
 
   async #step(): Promise<void> {
