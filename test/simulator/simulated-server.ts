@@ -38,6 +38,8 @@ export class SimulatedServer {
   #isStopping = false;
   #wasStopped = false;
   #startIsDue = false;
+  /** Workers that had died when this process started. */
+  #deathsBefore = 0;
   /** Called when a start is due: it must be awaited with nothing else going on. */
   onStartDue: () => void = () => {};
 
@@ -96,6 +98,7 @@ export class SimulatedServer {
 
   #recovered(engine: Engine): void {
     this.engine = engine;
+    this.#deathsBefore = this.oracle.options.deaths();
     this.tables = engine.router.ports.map(({ table }) => table);
     if (this.#starts === 1) return;
     if (!this.isJournaled) return this.oracle.forgetAll();
@@ -160,7 +163,7 @@ export class SimulatedServer {
 
   /** Stops it as a signal would. */
   stop(): void {
-    const { engine } = this;
+    const { engine, oracle } = this;
     const front = this.#front;
     if (engine === undefined || front === undefined || this.#isStopping) return;
     this.#isStopping = true;
@@ -174,7 +177,10 @@ export class SimulatedServer {
           this.oracle.tally.stops += 1;
           // What finds no room on the disk until the end is lost with the process.
           const isFull = this.tables.some(({ log }) => log?.isWritable === false);
-          this.#wasStopped = !isFull;
+          // So is what a worker has not written that died as the stop began: nobody replaces it.
+          const isLeft = this.tables.some(({ log }) => log?.buffer.hasEntries() === true);
+          const hasDied = oracle.options.deaths() > this.#deathsBefore;
+          this.#wasStopped = !isFull && !(isLeft && hasDied);
           this.#gone(false);
           scheduler.after(RESTART_MS, () => this.#due(), scheduler.world);
         })();
