@@ -1,6 +1,6 @@
 /**
- * What a session object leaves open when it is let go of: sent, its outcome unknown. The next object
- * of the session settles it before it gives the number to a request of its own.
+ * What a session object leaves open when it is let go of: sent, its outcome unknown. The next
+ * object of the session settles it before it gives the number to a request of its own.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Connection } from '../../src/transport/client/connection.ts';

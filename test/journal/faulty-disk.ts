@@ -209,7 +209,7 @@ export class FaultyDisk implements Disk {
     });
   }
 
-  /** A sync that begins now, and whose function ends it: what is written in between is not in it. */
+  /** A sync that begins now; its function ends it. What is written in between is not in it. */
   beginSync(file: number): () => void {
     const inode = this.#file(file);
     const { changes } = inode;

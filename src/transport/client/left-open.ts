@@ -1,7 +1,7 @@
 /**
- * Requests that session objects have left open: sent, their outcome unknown, the object let go of or
- * timed out, and the session still there. A number names one body for ever, so the next object of
- * such a session settles the request before it uses the number for another.
+ * Requests that session objects have left open: sent, their outcome unknown, the object let go of
+ * or timed out, and the session still there. A number names one body for ever, so the next object
+ * of such a session settles the request before it uses the number for another.
  */
 import type { OpenRequest } from './sequencer.ts';
 
