@@ -85,6 +85,16 @@ test('it stays open for the object after the next, if nobody has settled it', as
   expect(await reply).toMatchObject({ code: 'request_timeout', sent: false });
 });
 
+test('an answer to a register that nobody waits for any more takes it from nobody', async () => {
+  const [first] = await leave();
+  first.socket.send(17, first.fields[0], SESSION, 0, { resumed: true });
+  await connection.ping();
+  const session = await open();
+  const reply = errorOf(session.request('echo', 'later', { timeoutMs: 20 }));
+  expect((await peer.next(REQUEST)).bytes).toEqual(first.bytes);
+  expect(await reply).toMatchObject({ sent: false });
+});
+
 test('nothing is asked again when the server says that it was committed', async () => {
   await leave();
   const session = await open(SESSION, 1);

@@ -22,7 +22,7 @@ export interface MachineOptions extends NetworkOptions {
 }
 
 /** What a machine needs of the real code, which is loaded after Node's modules were replaced. */
-export interface LoopParts {
+interface LoopParts {
   readonly makeLoop: (task: ShardTask, checked: CheckedService) => ShardLoop;
   readonly checked: CheckedService;
 }

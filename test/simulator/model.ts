@@ -26,7 +26,7 @@ export interface Outcome {
 }
 
 /** An execution that takes its time. */
-export interface Execution {
+interface Execution {
   readonly request: number;
   /** What it comes to when it ends by itself; undefined if it never does. */
   readonly success: Outcome | undefined;

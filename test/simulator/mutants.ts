@@ -261,8 +261,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a client takes a late reply for that of its next session',
     breaks: 'G1',
-    file: 'src/transport/client/hub.ts',
-    find: 'core?.registered(session, last, fields, this.#left.take(id, session));',
-    replace: 'core?.registered(session, last, fields, undefined);',
+    file: 'src/transport/client/session-core.ts',
+    find: 'this.sequencer.begin(last, this.hub.left.take(this.identity.text, session));',
+    replace: 'this.sequencer.begin(last, undefined);',
   },
 ];

@@ -33,7 +33,7 @@ export interface Ending {
   readonly deaths: number;
 }
 
-export interface OracleOptions {
+interface OracleOptions {
   readonly sessionsMax: number;
   /** Places of the global limit that are taken now. */
   readonly taken: () => number;

@@ -8,7 +8,7 @@ const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 /** Worlds of a process at a time: short shares end at about the same time. */
 const SHARE = 50;
 
-export interface ParallelOptions {
+interface ParallelOptions {
   readonly seeds: number;
   readonly from: number;
   readonly jobs: number;

@@ -32,7 +32,7 @@ export interface ServiceListener {
 
 const FIRST_STATE: State = [0, 0, 0, ''];
 
-export function mix(chain: number, nonce: number): number {
+function mix(chain: number, nonce: number): number {
   return (Math.imul(chain ^ nonce, 0x01000193) + 0x9e3779b9) >>> 0;
 }
 

@@ -4,7 +4,7 @@ import { add, noSums, report } from './sums.ts';
 import { FAULTS, type Fault, type Swarm, swarmOf } from './swarm.ts';
 import { type Outcome, World } from './world.ts';
 
-export interface SimulateOptions {
+interface SimulateOptions {
   readonly seeds: number;
   readonly from: number;
   readonly seed?: number;
@@ -20,7 +20,7 @@ interface Limits {
   readonly without: readonly Fault[];
 }
 
-export function swarmFor(seed: number, { steps, without }: Limits): Swarm {
+function swarmFor(seed: number, { steps, without }: Limits): Swarm {
   const swarm = swarmOf(new Random(seed).fork('swarm'));
   const faults = new Map([...swarm.faults].filter(([fault]) => !without.includes(fault)));
   return { ...swarm, faults, steps: Math.min(steps ?? swarm.steps, swarm.steps) };

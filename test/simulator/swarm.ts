@@ -21,7 +21,7 @@ export const FAULTS = [
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
-export type Durability = 'memory' | 'commit' | 'interval' | 'off';
+type Durability = 'memory' | 'commit' | 'interval' | 'off';
 
 export interface ServerOptions {
   readonly isPortable: boolean;

@@ -13,7 +13,8 @@ import { ClientProcess } from './client-process.ts';
 import { CALLS_LOST, pause } from './load.ts';
 import { Life } from './samples.ts';
 
-const JUDGED_S = 45;
+/** Shorter lives are not judged: a server that has just started looks like one that drifts. */
+const JUDGED_S = 30;
 const WRAPPER = fileURLToPath(new URL('./server.mjs', import.meta.url));
 const SESSIONS_MAX = 60;
 const PROCESSES = 2;
@@ -159,7 +160,6 @@ export class Soak {
       return;
     }
     if (life.isJudged) console.log(life.table());
-    // In a short life a server that has just started looks like one that drifts.
     if (seconds >= JUDGED_S) this.#problems.push(...life.problems());
     if (hasNext) await this.#endLife();
   }

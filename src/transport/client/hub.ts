@@ -48,7 +48,7 @@ export class Hub implements FrameHandler, DialerHooks {
   readonly pings: Pings;
   events: HubEvents = { state: () => {}, refused: () => {} };
   readonly #sessions = new Map<string, SessionCore>();
-  readonly #left = new LeftOpen();
+  readonly left = new LeftOpen();
   #welcome: Welcome | undefined;
   #first: { resolve: () => void; reject: (reason: unknown) => void } | undefined;
   #ended: SessileError | undefined;
@@ -102,7 +102,7 @@ export class Hub implements FrameHandler, DialerHooks {
     if (this.#sessions.get(id) !== core) return;
     this.#sessions.delete(id);
     const isOver = core.cause instanceof SessionEvictedError;
-    if (!isOver) this.#left.keep(id, core.session, core.sequencer.open);
+    if (!isOver) this.left.keep(id, core.session, core.sequencer.open);
   }
 
   /** Sends a frame whose answer nobody needs, if there is a connection. */
@@ -155,8 +155,7 @@ export class Hub implements FrameHandler, DialerHooks {
 
   registered(id: string, session: number, last: number, fields: Record<string, unknown>): void {
     this.dialer.good();
-    const core = this.#sessions.get(id);
-    core?.registered(session, last, fields, this.#left.take(id, session));
+    this.#sessions.get(id)?.registered(session, last, fields);
   }
 
   reply(id: string, session: number, request: number, status: StatusName, body: Uint8Array): void {

@@ -13,7 +13,7 @@ import { closeFrame, Identity, registerFrame, requestFrame } from './frames.ts';
 import type { Hub } from './hub.ts';
 import type { RequestOptions, SessionOptions } from './options.ts';
 import { registerFields } from './options.ts';
-import type { OpenRequest, SequencerHost } from './sequencer.ts';
+import type { SequencerHost } from './sequencer.ts';
 import { isPassing, Sequencer } from './sequencer.ts';
 import { Waiter } from './waiter.ts';
 
@@ -98,20 +98,14 @@ export class SessionCore implements SequencerHost {
     return waiter.promise;
   }
 
-  /** @param left what an earlier object of this session has left open */
-  registered(
-    session: number,
-    last: number,
-    granted: Readonly<Record<string, unknown>>,
-    left: OpenRequest | undefined,
-  ): void {
+  registered(session: number, last: number, granted: Readonly<Record<string, unknown>>): void {
     const registration = this.#registration;
     // A second answer to a register that was sent twice says nothing new.
     if (registration === undefined || registration.exchange.sends === 0) return;
     this.#registration = undefined;
     this.hub.window.drop(registration.exchange);
     this.session = session;
-    this.sequencer.begin(last, left);
+    this.sequencer.begin(last, this.hub.left.take(this.identity.text, session));
     this.granted = granted;
     registration.waiter.resolve();
     this.#change('active', undefined);
