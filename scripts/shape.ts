@@ -25,14 +25,26 @@ const IS_CODE = /\.(?:[cm]?[jt]s|py|sh)$/;
 /** What each layer may import besides itself. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  security: ['core'],
   services: ['core'],
   journal: ['core'],
   workers: ['services', 'journal', 'core'],
   engine: ['workers', 'services', 'journal', 'core'],
-  transport: ['workers', 'services', 'core'],
+  transport: ['security', 'workers', 'services', 'core'],
+  operating: ['security', 'transport', 'workers', 'services', 'core'],
   keys: ['engine', 'transport', 'services', 'core'],
-  serve: ['transport', 'engine', 'workers', 'services', 'core'],
-  cli: ['serve', 'transport', 'engine', 'workers', 'services', 'journal', 'core'],
+  serve: ['operating', 'security', 'transport', 'engine', 'workers', 'services', 'core'],
+  cli: [
+    'serve',
+    'operating',
+    'security',
+    'transport',
+    'engine',
+    'workers',
+    'services',
+    'journal',
+    'core',
+  ],
   index: ['keys', 'serve', 'engine', 'transport', 'workers', 'services', 'journal', 'core'],
 };
 
