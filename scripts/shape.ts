@@ -61,6 +61,7 @@ const HOT_FILES: ReadonlySet<string> = new Set([
   'src/core/slot-pool.ts',
   'src/core/timer-wheel.ts',
   'src/core/victims.ts',
+  'src/core/warmer.ts',
   'src/transport/cursor.ts',
   'src/workers/answering.ts',
   'src/workers/executor.ts',

@@ -1,6 +1,7 @@
 /**
  * Our session table, used as a shard's executor uses it: one message object, a hash per message,
- * the clock read once per batch and moved on per message.
+ * the clock read once per batch and moved on per message, and 64 messages at a time looked at before
+ * the first of them runs, as in a shard's loop.
  */
 import { createArena } from '../../dist/core/arena.js';
 import { checksumMessage } from '../../dist/core/checksum.js';
@@ -10,6 +11,7 @@ import { Header } from '../../dist/core/layout.js';
 import { createLedger } from '../../dist/core/ledger.js';
 import { Message } from '../../dist/core/message.js';
 import { SessionTable } from '../../dist/core/session-table.js';
+import { WARM_MESSAGES_MAX, Warmer } from '../../dist/core/warmer.js';
 import { BATCH, BODY_BYTES, Cursor, type Subject, TTL_MS, type Workload } from './subject.ts';
 
 // tsx compiles file by file, so an enum of another file would be looked up in each round.
@@ -22,12 +24,14 @@ const EXECUTE = Verdict.EXECUTE;
 const COMMITS_AT = Header.COMMITS / 2;
 
 const TICK_MS = 2 ** -16;
+const WARM_AHEAD = WARM_MESSAGES_MAX;
 
 export class Ours implements Subject {
   readonly name = 'sessile';
   readonly #load: Workload;
   readonly #now = new Float64Array(1);
   readonly #table: SessionTable;
+  readonly #warmer: Warmer;
   readonly #message = new Message();
   readonly #draws: Cursor;
   readonly #fresh: Cursor;
@@ -39,6 +43,7 @@ export class Ours implements Subject {
     this.#load = load;
     const { sessions, keys, order } = load;
     this.#table = makeTable(sessions, this.#now);
+    this.#warmer = new Warmer(this.#table.arena);
     this.#draws = new Cursor(order.length);
     this.#fresh = new Cursor(keys.count, sessions);
     this.#sessions = new Int32Array(keys.count);
@@ -56,6 +61,7 @@ export class Ours implements Subject {
     const m = this.#message;
     const from = this.#begin(this.#draws);
     for (let i = from; i < from + BATCH; i++) {
+      if ((i - from) % WARM_AHEAD === 0) this.#warm(i, from + BATCH);
       this.#address(order[i]);
       if (table.beginCall(m) !== EXECUTE) throw new Error('a session is missing');
       table.commitCall(table.slot, 0, 0, -1, true);
@@ -71,6 +77,7 @@ export class Ours implements Subject {
     const from = this.#begin(this.#draws);
     for (let i = from; i < from + BATCH; i++) {
       const key = order[i];
+      if ((i - from) % WARM_AHEAD === 0) this.#warm(i, from + BATCH);
       this.#address(key);
       m.sessionLow = this.#sessions[key];
       m.request = ++this.#requests[key];
@@ -101,6 +108,19 @@ export class Ours implements Subject {
     m.id3 = words[key * 4 + 3];
     m.hash = this.#table.hash(m.id0, m.id1, m.id2, m.id3);
     this.#now[0] += TICK_MS;
+  }
+
+  /** Hashes once more what is hashed for the message, because it has no ring that keeps it. */
+  #warm(from: number, end: number): void {
+    const warmer = this.#warmer;
+    if (!warmer.pays) return;
+    const { order, keys } = this.#load;
+    const { words } = keys;
+    for (let i = from; i < end && i < from + WARM_AHEAD; i++) {
+      const at = order[i] * 4;
+      warmer.add(this.#table.hash(words[at], words[at + 1], words[at + 2], words[at + 3]));
+    }
+    warmer.run();
   }
 
   /** As the router does it: ask, evict the oldest if there is no room, ask again. */

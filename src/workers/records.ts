@@ -65,6 +65,11 @@ export function pushMessage(ring: Ring, m: Message): boolean {
   return true;
 }
 
+/** The hash of the id that a message's record is about. */
+export function messageHash(ring: Ring, at: number): number {
+  return ring.words[at + 4];
+}
+
 /** Reads a record back into a message, whose body then lies in the ring. */
 export function readMessage(ring: Ring, at: number, m: Message): void {
   const words = ring.words;

@@ -7,6 +7,7 @@ import { Arena } from '../core/arena.ts';
 import { Ledger } from '../core/ledger.ts';
 import { Message } from '../core/message.ts';
 import { SessionTable } from '../core/session-table.ts';
+import { WARM_MESSAGES_MAX, Warmer } from '../core/warmer.ts';
 import { nodeDisk } from '../journal/disk.ts';
 import type { CheckedService } from '../services/service.ts';
 import { Clock } from './clock.ts';
@@ -23,7 +24,7 @@ import {
 } from './limits.ts';
 import { Outboxes } from './outboxes.ts';
 import { ownerOf, release, tryAcquire } from './owner.ts';
-import { readMessage } from './records.ts';
+import { messageHash, readMessage } from './records.ts';
 import { Ring } from './ring.ts';
 import { ShardJournal } from './shard-journal.ts';
 import { journalConfigOf, logBufferOf, type ShardMemory } from './shard-memory.ts';
@@ -46,6 +47,7 @@ export class ShardLoop {
   readonly #executions: Executions;
   readonly #executor: Executor;
   readonly #message = new Message();
+  readonly #warmer: Warmer;
   readonly #journal: ShardJournal | undefined;
   #failure: Error | undefined;
   readonly #isPortable: boolean;
@@ -69,6 +71,7 @@ export class ShardLoop {
     const ledger = new Ledger(memory.ledger);
     const buffer = logBufferOf(memory, shard);
     const table = new SessionTable(arena, ledger, this.#clock.cell, runner, buffer);
+    this.#warmer = new Warmer(arena);
     this.#outboxes = new Outboxes(memory, shard, table.log);
     const wake = this.#doorbell.wake.bind(this.#doorbell);
     this.#executions = new Executions(config.executeTimeoutMs, config.bodyBytesMax, 1, wake);
@@ -219,6 +222,7 @@ export class ShardLoop {
     while (ran < BATCH_MESSAGES_MAX && this.#outboxes.hasRoom(this.#executions.owed)) {
       const at = ring.peek();
       if (at < 0) break;
+      if (ran % WARM_MESSAGES_MAX === 0 && this.#warmer.pays) this.#warm(ring, at);
       this.#clock.tick();
       ring.startRecord(at, this.#executor.commits);
       readMessage(ring, at, m);
@@ -228,6 +232,17 @@ export class ShardLoop {
       ran += 1;
     }
     return ran;
+  }
+
+  /** Looks at the messages from `at` on, before the first of them runs. */
+  #warm(ring: Ring, at: number): void {
+    const warmer = this.#warmer;
+    let next = at;
+    for (let i = 0; i < WARM_MESSAGES_MAX && next >= 0; i++) {
+      warmer.add(messageHash(ring, next));
+      next = ring.peekAfter(next);
+    }
+    warmer.run();
   }
 }
 
