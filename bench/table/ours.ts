@@ -1,7 +1,7 @@
 /**
  * Our session table, used as a shard's executor uses it: one message object, a hash per message,
- * the clock read once per batch and moved on per message, and 64 messages at a time looked at before
- * the first of them runs, as in a shard's loop.
+ * the clock read once per batch and moved on per message, and 64 messages at a time looked at
+ * before the first of them runs, as a shard's loop does.
  */
 import { createArena } from '../../dist/core/arena.js';
 import { checksumMessage } from '../../dist/core/checksum.js';
