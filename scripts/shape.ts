@@ -25,15 +25,16 @@ const IS_CODE = /\.(?:[cm]?[jt]s|py|sh)$/;
 /** What each layer may import besides itself. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   core: [],
+  version: [],
   security: ['core'],
   services: ['core'],
   journal: ['core'],
-  workers: ['services', 'journal', 'core'],
+  workers: ['services', 'journal', 'core', 'version'],
   engine: ['workers', 'services', 'journal', 'core'],
   transport: ['security', 'workers', 'services', 'core'],
   operating: ['security', 'transport', 'workers', 'services', 'core'],
   keys: ['engine', 'transport', 'services', 'core'],
-  serve: ['operating', 'security', 'transport', 'engine', 'workers', 'services', 'core'],
+  serve: ['operating', 'security', 'transport', 'engine', 'workers', 'services', 'core', 'version'],
   cli: [
     'serve',
     'operating',
@@ -44,8 +45,19 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'services',
     'journal',
     'core',
+    'version',
   ],
-  index: ['keys', 'serve', 'engine', 'transport', 'workers', 'services', 'journal', 'core'],
+  index: [
+    'keys',
+    'serve',
+    'engine',
+    'transport',
+    'workers',
+    'services',
+    'journal',
+    'core',
+    'version',
+  ],
 };
 
 /** Files on the path of every request: nothing in them allocates after start. */
@@ -164,7 +176,8 @@ function checkSizes(source: Source, report: Report): void {
 
 function layerOf(path: string): string | undefined {
   if (path === 'src/index.ts') return 'index';
-  if (path === 'src/serve.ts' || path === 'src/version.ts') return 'serve';
+  if (path === 'src/serve.ts') return 'serve';
+  if (path === 'src/version.ts') return 'version';
   if (/^src\/(?:engine|embedding)[\w-]*(?:\.ts|\/)/.test(path)) return 'engine';
   const folder = /^src\/([\w-]+)\//.exec(path)?.[1];
   return folder !== undefined && folder in LAYERS ? folder : undefined;

@@ -28,7 +28,6 @@ import { loadService } from './services/load.ts';
 import { type CheckedService, checkService } from './services/service.ts';
 import { STOP_TIMEOUT_MS } from './workers/limits.ts';
 import {
-  type EngineStats,
   type ListQuery,
   Operator,
   type SessionDetails,
@@ -37,6 +36,8 @@ import {
 import { ShardPool, storageFailed } from './workers/pool.ts';
 import { Router } from './workers/router.ts';
 import type { ShardMemory } from './workers/shard-memory.ts';
+import type { EngineStats } from './workers/stats.ts';
+import type { EngineStatus } from './workers/status.ts';
 
 /** One front end for now; rings and routers are made per front end. */
 const FRONT_ENDS = 1;
@@ -148,6 +149,11 @@ export class Engine {
   /** Counts since the start, and what is live now. */
   stats(): EngineStats {
     return this.#operator.stats();
+  }
+
+  /** All that is counted: by shard, operation and error code, with durations and memory. */
+  status(): EngineStatus {
+    return this.#operator.status();
   }
 
   /**

@@ -72,3 +72,5 @@ export type { Session } from './transport/client/session.ts';
 export type { SessionState } from './transport/client/session-core.ts';
 export type { BatchItem, SessionData, UpdateOptions } from './transport/client/session-data.ts';
 export { VERSION } from './version.ts';
+export type { EngineStats } from './workers/stats.ts';
+export type { EngineStatus } from './workers/status.ts';

@@ -13,6 +13,7 @@ import { type Answer, AnswerKind } from '../../dist/workers/answer.js';
 import { Executions } from '../../dist/workers/executions.js';
 import { Executor } from '../../dist/workers/executor.js';
 import { entryOf, slotsUsed } from '../../dist/workers/session-listing.js';
+import { createShardMeter, ShardMeter } from '../../dist/workers/shard-meter.js';
 import type { Keys } from '../table/keys.ts';
 import { SESSIONS, type Store } from './store.ts';
 
@@ -60,7 +61,9 @@ export class OurStore implements Store {
       hasRoom: (): boolean => true,
     };
     const executions = new Executions(1000, 1024, 1, () => {});
-    this.#executor = new Executor(this.#table, checkService(sessionData), outbox, executions);
+    const meter = new ShardMeter(createShardMeter());
+    const checked = checkService(sessionData);
+    this.#executor = new Executor(this.#table, checked, outbox, executions, meter);
     const m = this.#message;
     m.bodyWords = new Int32Array(64);
     m.bodyBytes = new Uint8Array(m.bodyWords.buffer);

@@ -167,17 +167,25 @@ export const enum Intent {
   END = 3,
 }
 
-/** Counters kept in the arena, so that reading them costs the hot path nothing. */
+/**
+ * Counters kept in the arena, so that reading them costs the hot path nothing. Whoever holds the
+ * owner word adds; a reader without it may miss the last step, and by the letter of the language
+ * see half of a Float64, which no 64-bit machine that Node runs on does.
+ */
 export const enum Counter {
   REGISTERED = 0,
   RESUMED = 1,
   REQUESTS = 2,
   CALLS = 3,
   REPLAYS = 4,
-  ERRORS = 5,
   /** Sessions ended, by `Reason`: this one and the seven after it. */
   ENDED = 8,
+  /** Refusals, by `ErrorCode`: this one and as many after it as there are counters. */
+  ERRORS = 16,
 }
+
+/** Counters of refusals: the header has room for more codes than there are. */
+export const ERROR_COUNTERS = 32;
 
 export const FORMAT_VERSION = 1;
 

@@ -198,6 +198,11 @@ export class LogBuffer {
     return Atomics.load(this.words, Word.TAIL) !== Atomics.load(this.words, Word.HEAD);
   }
 
+  /** Published words that were not given back yet: what waits to be written. */
+  get bufferedWords(): number {
+    return (Atomics.load(this.words, Word.TAIL) - Atomics.load(this.words, Word.HEAD)) | 0;
+  }
+
   /** Writer: the published tail, up to which a batch may go. */
   get tail(): number {
     return Atomics.load(this.words, Word.TAIL);

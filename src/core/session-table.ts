@@ -379,7 +379,7 @@ export class SessionTable {
 
   #error(code: ErrorCode): Verdict {
     this.errorCode = code;
-    this.#count(Counter.ERRORS);
+    this.#count(Counter.ERRORS + code);
     return Verdict.ERROR;
   }
 

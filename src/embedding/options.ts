@@ -17,7 +17,7 @@ import {
 } from '../core/limits.ts';
 import { serviceUrl } from '../services/load.ts';
 import type { Service } from '../services/service.ts';
-import type { RunPolicy } from '../workers/router.ts';
+import type { RunPolicy } from '../workers/router-options.ts';
 import type { ShardingConfig } from '../workers/shard-memory.ts';
 import type { JournalOptions } from './journaling.ts';
 import type { RateLimit } from './types.ts';

@@ -18,7 +18,7 @@ import type { Executions } from '../workers/executions.ts';
 import { Executor } from '../workers/executor.ts';
 import { Outboxes } from '../workers/outboxes.ts';
 import { release, tryAcquire } from '../workers/owner.ts';
-import type { ShardMemory } from '../workers/shard-memory.ts';
+import { meterOf, type ShardMemory } from '../workers/shard-memory.ts';
 
 /** The front end number of messages that belong to none. */
 export const NO_FRONT_END = 0xff;
@@ -66,7 +66,8 @@ export class ViewShard implements Outbox {
     this.#outboxes = new Outboxes(memory, shard, table.log);
     this.#doorbell = new Doorbell(memory.doorbells[shard]);
     this.#awaited = memory.config.journal?.syncs === true ? table.log?.buffer : undefined;
-    this.#executor = new Executor(table, checked, this, executions);
+    const meter = meterOf(memory, shard);
+    this.#executor = new Executor(table, checked, this, executions, meter);
   }
 
   /** Runs a message under the owner word. Throws `SessileError` `shard_busy` if it is stuck. */

@@ -62,6 +62,8 @@ export class FileLog implements Log {
   #file: OpenFile | undefined;
   /** Whether `append` and `sync` wait for the disk: see the config. May be changed at any time. */
   blocks: boolean;
+  /** Told how long each sync of a segment took. */
+  onSync: ((durationMs: number) => void) | undefined;
   #seed = 0;
   /** Bytes of the segments before the one that is written. */
   #olderBytes = 0;
@@ -207,7 +209,9 @@ export class FileLog implements Log {
     if (this.#isFailed) return done(Appended.FAILED, new Error('the log has failed before'));
     if (position === this.#synced) return done(Appended.DONE);
     const file = this.#file!;
+    const started = performance.now();
     const finish = (error: Error | null): void => {
+      this.onSync?.(performance.now() - started);
       file.uses -= 1;
       if (file.isLeft) this.#leave(file);
       if (error !== null) return this.#fail(error, done);
@@ -306,8 +310,10 @@ export class FileLog implements Log {
 
   /** Even for want of room a sync that failed is not tried again. */
   #syncNow(file: OpenFile): void {
+    const started = performance.now();
     try {
       this.#disk.sync(file.descriptor);
+      this.onSync?.(performance.now() - started);
     } catch (error) {
       this.#isFailed = true;
       throw error;

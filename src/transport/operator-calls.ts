@@ -1,12 +1,13 @@
 /**
- * The calls to the server itself, by name, in the words of the protocol: `stats`, `list`,
- * `inspect`, `remove`, `sweep`.
+ * The calls to the server itself, by name, in the words of the protocol: `stats`, `status`,
+ * `list`, `inspect`, `remove`, `sweep`.
  */
 import { CLIENT_ID_BYTES, clientIdBytes } from '../core/client-id.ts';
 import { ErrorCode, Status } from '../core/codes.ts';
 import { InvalidOptionError, SessileError } from '../core/errors.ts';
 import { decodeValue, encodeValue } from '../services/values.ts';
 import type { Operator, SessionEntry } from '../workers/operator.ts';
+import { snakeCased } from './wire-names.ts';
 
 /** What a call came to: a result, or an error that says that nothing was done. */
 export type Outcome =
@@ -37,7 +38,9 @@ export class OperatorCalls {
     const operator = this.#operator;
     switch (name) {
       case 'stats':
-        return snakeCased({ ...operator.stats() });
+        return snakeCased(operator.stats());
+      case 'status':
+        return snakeCased(operator.status());
       case 'list':
         return this.#list(fieldsOf(body ?? {}));
       case 'inspect': {
@@ -107,15 +110,5 @@ function idOf(body: unknown): Uint8Array {
 }
 
 function wireEntry(entry: SessionEntry): Fields {
-  return { ...snakeCased({ ...entry }), id: Buffer.from(entry.id, 'hex') };
-}
-
-/** Names as on the wire: `idle_ms` for `idleMs`. Leaves out what is no plain value. */
-function snakeCased(fields: Fields): Fields {
-  const plain = Object.entries(fields).filter(
-    ([, value]) => typeof value !== 'object' || value === null,
-  );
-  return Object.fromEntries(
-    plain.map(([name, value]) => [name.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), value]),
-  );
+  return { ...(snakeCased(entry) as Fields), id: Buffer.from(entry.id, 'hex') };
 }

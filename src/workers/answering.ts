@@ -117,7 +117,7 @@ export class Answering {
 
   /** Refuses a message for a reason that the table does not know of, and has not counted. */
   deny(m: Message, code: ErrorCode): void {
-    this.#table.arena.floats[Header.COUNTERS / 2 + Counter.ERRORS] += 1;
+    this.#table.arena.floats[Header.COUNTERS / 2 + Counter.ERRORS + code] += 1;
     this.refuse(m, code);
   }
 

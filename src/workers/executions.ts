@@ -18,7 +18,7 @@ import { EXECUTIONS_MAX } from './limits.ts';
 interface Owner {
   readonly table: SessionTable;
   checkWrites(m: Message, context: ServiceContext): void;
-  settle(m: Message, slot: number, context: ServiceContext): void;
+  settle(m: Message, slot: number, context: ServiceContext, startedMs: number): void;
 }
 
 /** A context and all that a promise needs kept beside it. */
@@ -163,7 +163,7 @@ export class Executions {
   }
 
   #commit(execution: Execution, executor: Owner): void {
-    const { context, message, slot, generation } = execution;
+    const { context, message, slot, generation, startedMs } = execution;
     const { table } = executor;
     const { words, bytes, regions } = table.arena;
     context.reply.retarget(words, bytes, regions.stagedReply, context.reply.length);
@@ -172,7 +172,7 @@ export class Executions {
       table.pool.generationOf(slot) === generation && table.isExecuting(slot),
       'a pinned session stays in its slot',
     );
-    executor.settle(message, slot, context);
+    executor.settle(message, slot, context, startedMs);
     this.#retire(execution);
   }
 

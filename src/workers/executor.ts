@@ -4,7 +4,7 @@
  */
 
 import { checksumMessage } from '../core/checksum.ts';
-import { Admission, ErrorCode, Eviction, Reason, Verdict } from '../core/codes.ts';
+import { Admission, ErrorCode, Eviction, Reason, Status, Verdict } from '../core/codes.ts';
 import { Header, Row } from '../core/layout.ts';
 import { TTL_NEVER } from '../core/limits.ts';
 import {
@@ -24,6 +24,7 @@ import { Answering } from './answering.ts';
 import { Ran } from './dispatch.ts';
 import type { Execution, Executions } from './executions.ts';
 import { SWEEP_BATCH_MAX, WALL_CLOCK_MS } from './limits.ts';
+import type { ShardMeter } from './shard-meter.ts';
 
 export class Executor {
   readonly answers: Answering;
@@ -39,6 +40,7 @@ export class Executor {
     checked: CheckedService,
     readonly outbox: Outbox,
     readonly executions: Executions,
+    readonly meter: ShardMeter,
   ) {
     this.#checked = checked;
     this.answers = new Answering(table, checked, outbox);
@@ -147,6 +149,7 @@ export class Executor {
 
   #execute(m: Message, slot: number, operation: Operation): void {
     const context = this.#current.context;
+    const startedMs = this.meter.isTimed(m.operation) ? performance.now() : 0;
     this.#open(context, m, slot);
     let result: Promise<void> | undefined;
     try {
@@ -157,6 +160,7 @@ export class Executor {
     if (result !== undefined) return this.#suspend(m, slot, result);
     this.checkWrites(m, context);
     this.#conclude(m, slot, context);
+    if (startedMs > 0) this.meter.took(m.operation, (performance.now() - startedMs) * 1e3);
     // An operation may have kept its context; where nothing forbids that, it is not used again.
     if (!this.#checked.portable) this.#current = this.executions.renew(this.#current);
   }
@@ -170,6 +174,7 @@ export class Executor {
     const status = context.sealedStatus;
     const touches = this.#touches(m);
     const ttl = context.newTtlMs;
+    this.meter.executed(m.operation, status === Status.FAILED);
     if (m.kind === Kind.REQUEST) {
       this.table.commit(slot, status, reply.length, dataLength, touches, ttl);
       this.answers.stored(m, slot, false);
@@ -255,8 +260,10 @@ export class Executor {
   /**
    * Commits what an asynchronous operation did; its reply and data are staged. The header notes
    * that an answer is owed, because no ring record stands for it if this thread dies here.
+   *
+   * @param startedMs when it began: a promise is worth its time, so each is timed
    */
-  settle(m: Message, slot: number, context: ServiceContext): void {
+  settle(m: Message, slot: number, context: ServiceContext, startedMs: number): void {
     const table = this.table;
     const { words, floats } = table.arena;
     const { length } = context.reply;
@@ -266,6 +273,8 @@ export class Executor {
     words[Header.OWED_SLOT] = slot + 1;
     const status = context.sealedStatus;
     const touches = this.#touches(m);
+    this.meter.executed(m.operation, status === Status.FAILED);
+    this.meter.took(m.operation, Math.max(0, table.now[0] - startedMs) * 1e3);
     if (m.kind === Kind.REQUEST) {
       table.commit(slot, status, length, dataLength, touches, context.newTtlMs);
       this.answers.storedToAsker(m, slot);

@@ -6,15 +6,18 @@
 import { CLIENT_ID_BYTES, type ClientId, clientIdBytes } from '../core/client-id.ts';
 import { Reason } from '../core/codes.ts';
 import { InvalidOptionError, integerOption, SessileError } from '../core/errors.ts';
-import { Counter, Header, Row } from '../core/layout.ts';
+import { Row } from '../core/layout.ts';
 import { CloseFlag, Kind, Message, SweepFlag } from '../core/message.ts';
 import { namesOf } from '../services/service.ts';
 import { AnswerKind } from './answer.ts';
 import { ask, type Told } from './inquiry.ts';
 import { LIST_LIMIT_DEFAULT, LIST_LIMIT_MAX, LIST_ROWS_MAX } from './limits.ts';
+import { readStatus } from './read-status.ts';
 import type { Router } from './router.ts';
 import { entryOf, type ListFilter, type SessionEntry, slotsUsed } from './session-listing.ts';
 import type { ShardPort } from './shard-port.ts';
+import { type EngineStats, statsOf } from './stats.ts';
+import type { EngineStatus } from './status.ts';
 
 export type { SessionEntry } from './session-listing.ts';
 
@@ -42,28 +45,6 @@ export interface SessionDetails extends SessionEntry {
   readonly capabilities: readonly string[];
 }
 
-/** Counts since the start, over all shards, and what is live now. */
-export interface EngineStats {
-  readonly sessions: number;
-  readonly sessionsMax: number;
-  readonly shards: number;
-  readonly executing: number;
-  readonly commits: number;
-  readonly registered: number;
-  readonly resumed: number;
-  readonly requests: number;
-  readonly calls: number;
-  readonly replays: number;
-  readonly errors: number;
-  readonly evicted: number;
-  readonly expired: number;
-  readonly closed: number;
-  readonly disconnected: number;
-  readonly removed: number;
-  /** How long ago the shard that is furthest behind last looked for expired sessions. */
-  readonly sweepLagMs: number;
-}
-
 export class Operator {
   readonly #router: Router;
   readonly #capabilities: readonly string[];
@@ -77,35 +58,11 @@ export class Operator {
   }
 
   stats(): EngineStats {
-    const { ports, ledger, clock } = this.#router;
-    clock.read();
-    const sum = (read: (port: ShardPort) => number): number =>
-      ports.reduce((total, port) => total + read(port), 0);
-    const count = (counter: number): number =>
-      sum(({ table }) => table.arena.floats[Header.COUNTERS / 2 + counter]);
-    const ended = (reason: Reason): number => count(Counter.ENDED + reason);
-    const now = clock.cell[0];
-    const lags = ports.map(({ table }) => now - table.arena.floats[Header.WHEEL_TIME / 2]);
-    const base = ports[0].commitsBefore;
-    return {
-      sessions: ledger.sessions(),
-      sessionsMax: ledger.sessionsMax,
-      shards: ports.length,
-      executing: sum((port) => port.pinned),
-      commits: sum(({ table }) => table.arena.floats[Header.COMMITS / 2] - base),
-      registered: count(Counter.REGISTERED),
-      resumed: count(Counter.RESUMED),
-      requests: count(Counter.REQUESTS),
-      calls: count(Counter.CALLS),
-      replays: count(Counter.REPLAYS),
-      errors: count(Counter.ERRORS) + sum((port) => port.refusals),
-      evicted: ended(Reason.EVICTED),
-      expired: ended(Reason.EXPIRED),
-      closed: ended(Reason.CLOSED),
-      disconnected: ended(Reason.DISCONNECTED),
-      removed: ended(Reason.REMOVED),
-      sweepLagMs: Math.max(0, Math.floor(Math.max(...lags))),
-    };
+    return statsOf(this.#router);
+  }
+
+  status(): EngineStatus {
+    return readStatus(this.#router);
   }
 
   /**

@@ -21,28 +21,16 @@ import { Dispatched, type Dispatcher, type Ran, Submitted } from './dispatch.ts'
 import { Doorbell } from './doorbell.ts';
 import { Executions } from './executions.ts';
 import type { Executor } from './executor.ts';
+import { FrontEndMeter } from './front-end-meter.ts';
 import { SLEEP_MS, SWEEP_BATCH_MAX, SWEEP_INTERVAL_MS } from './limits.ts';
 import { Orphans, type ScopedSession } from './orphans.ts';
 import { readAnswer } from './records.ts';
 import { RegisterFlow } from './register-flow.ts';
+import type { RouterOptions } from './router-options.ts';
 import { ShardJournal } from './shard-journal.ts';
-import { journalConfigOf, logBufferOf, type ShardMemory } from './shard-memory.ts';
+import { journalConfigOf, logBufferOf, meterOf, type ShardMemory } from './shard-memory.ts';
 import { ShardPort } from './shard-port.ts';
 import { type AnswerSink, Sinks } from './sinks.ts';
-
-export type RunPolicy = 'auto' | 'worker' | 'direct';
-
-export interface RouterOptions {
-  readonly frontEnd: number;
-  readonly runner: number;
-  readonly run: RunPolicy;
-  readonly evicts: boolean;
-  readonly cores: number;
-  /** Without workers: the log has failed for good. */
-  readonly onStorageFailure?: (error: Error) => void;
-  /** Answers were delivered, or room may have come: flush connections, retry what was blocked. */
-  readonly onProgress: () => void;
-}
 
 /** With cores to spare, so many waiting messages are worth a hop to the worker. */
 const DIRECT_BACKLOG_MAX = 32;
@@ -52,6 +40,7 @@ export class Router implements Dispatcher {
   readonly sinks = new Sinks();
   readonly ledger: Ledger;
   readonly ports: readonly ShardPort[];
+  readonly meter = new FrontEndMeter(this.clock);
   readonly #options: RouterOptions;
   readonly #flow: RegisterFlow;
   readonly #executions: Executions;
@@ -73,7 +62,11 @@ export class Router implements Dispatcher {
   /** Without workers: when to look for expired sessions next. */
   #sweepAt = 0;
 
-  constructor(memory: ShardMemory, checked: CheckedService, options: RouterOptions) {
+  constructor(
+    readonly memory: ShardMemory,
+    readonly checked: CheckedService,
+    options: RouterOptions,
+  ) {
     const { config } = memory;
     this.#options = options;
     this.#hasWorkers = config.shards > 0;
@@ -106,7 +99,14 @@ export class Router implements Dispatcher {
       failed: (error: Error) => this.#options.onStorageFailure?.(error),
     };
     const { table } = this.ports[0];
-    this.#journal = new ShardJournal(nodeDisk, opened.config, table, opened, hooks);
+    this.#journal = new ShardJournal(
+      nodeDisk,
+      opened.config,
+      table,
+      meterOf(memory, 0),
+      opened,
+      hooks,
+    );
   }
 
   /** Opens an address for answers; 0 when all are in use. */
@@ -323,7 +323,7 @@ export class Router implements Dispatcher {
     a.request = m.kind === Kind.REQUEST ? m.request : 0;
     a.code = code;
     a.bodyLength = 0;
-    port.countRefusal();
+    port.countRefusal(code);
     this.sinks.deliver(a);
   }
 

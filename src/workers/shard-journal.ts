@@ -11,6 +11,7 @@ import { Appended } from '../journal/log.ts';
 import { notedTail } from '../journal/log-notes.ts';
 import { LogWriter } from '../journal/log-writer.ts';
 import { Clock } from './clock.ts';
+import type { ShardMeter } from './shard-meter.ts';
 
 /** The wall clock has been set, or has been drifting, when it is so far from where it should be. */
 const WALL_CLOCK_SET_MS = 50;
@@ -27,7 +28,10 @@ export class ShardJournal {
   readonly #writer: LogWriter;
   readonly #cleaner: Cleaner;
   readonly #syncs: boolean;
+  readonly #meter: ShardMeter;
   readonly #clock = new Clock();
+  /** Up to where batches were counted. */
+  #counted: number;
   #knownWallOffsetMs: number;
   #timer: NodeJS.Timeout | undefined;
 
@@ -40,6 +44,7 @@ export class ShardJournal {
     disk: Disk,
     config: FileLogConfig,
     table: SessionTable,
+    meter: ShardMeter,
     { intervalMs, wallOffsetMs }: { intervalMs: number; wallOffsetMs: number },
     hooks: ShardJournalHooks,
   ) {
@@ -48,9 +53,16 @@ export class ShardJournal {
     this.#knownWallOffsetMs = wallOffsetMs;
     this.#syncs = config.syncs;
     this.#log = new FileLog(disk, config, notedTail(buffer));
+    this.#log.onSync = (durationMs) => meter.synced(durationMs);
+    this.#meter = meter;
+    this.#counted = this.#log.position;
+    this.#count();
     this.#writer = new LogWriter(buffer, this.#log, {
       wallOffsetMs: () => this.#wallOffsetMs(),
-      progressed: () => hooks.progressed(),
+      progressed: () => {
+        this.#count();
+        hooks.progressed();
+      },
       failed: (error) => hooks.failed(error),
     });
     this.#cleaner = new Cleaner(table, buffer, this.#log, this.#writer);
@@ -90,6 +102,7 @@ export class ShardJournal {
 
   clean(): void {
     this.#cleaner.step();
+    this.#count();
   }
 
   /** Writes and syncs what is left, and lets go of the files. */
@@ -121,6 +134,14 @@ export class ShardJournal {
       this.#knownWallOffsetMs = offset;
     }
     return this.#knownWallOffsetMs;
+  }
+
+  /** Notes what was written since, and what the log takes on the disk. */
+  #count(): void {
+    const { position, segments, bytes } = this.#log;
+    if (position !== this.#counted) this.#meter.wrote(position - this.#counted);
+    this.#counted = position;
+    this.#meter.occupies(segments, bytes);
   }
 
   #sync(done?: () => void): void {

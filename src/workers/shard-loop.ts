@@ -27,7 +27,7 @@ import { ownerOf, release, tryAcquire } from './owner.ts';
 import { messageHash, readMessage } from './records.ts';
 import { Ring } from './ring.ts';
 import { ShardJournal } from './shard-journal.ts';
-import { journalConfigOf, logBufferOf, type ShardMemory } from './shard-memory.ts';
+import { journalConfigOf, logBufferOf, meterOf, type ShardMemory } from './shard-memory.ts';
 import { takeOver } from './take-over.ts';
 
 const enum Polled {
@@ -75,10 +75,11 @@ export class ShardLoop {
     this.#outboxes = new Outboxes(memory, shard, table.log);
     const wake = this.#doorbell.wake.bind(this.#doorbell);
     this.#executions = new Executions(config.executeTimeoutMs, config.bodyBytesMax, 1, wake);
-    this.#executor = new Executor(table, checked, this.#outboxes, this.#executions);
+    const meter = meterOf(memory, shard);
+    this.#executor = new Executor(table, checked, this.#outboxes, this.#executions, meter);
     const journal = journalConfigOf(memory, shard, false);
     if (journal === undefined) return;
-    this.#journal = new ShardJournal(nodeDisk, journal.config, table, journal, {
+    this.#journal = new ShardJournal(nodeDisk, journal.config, table, meter, journal, {
       progressed: this.#logged,
       failed: this.#logFailed,
     });

@@ -22,6 +22,7 @@ import {
 } from './limits.ts';
 import { answerRecordWords, messageRecordWords } from './records.ts';
 import { createRing } from './ring.ts';
+import { createShardMeter, ShardMeter } from './shard-meter.ts';
 
 export interface ShardingConfig {
   /** Worker threads; 0 = one shard that the caller's thread runs. */
@@ -70,6 +71,8 @@ export interface ShardMemory {
   readonly arenas: readonly SharedArrayBuffer[];
   /** The log buffer of each shard; none without a journal. */
   readonly logs: readonly SharedArrayBuffer[];
+  /** What each shard counts for its operator. */
+  readonly meters: readonly SharedArrayBuffer[];
   /** One per shard: its worker sleeps on it. */
   readonly doorbells: readonly SharedArrayBuffer[];
   /** One per front end. */
@@ -101,10 +104,12 @@ export function createShardMemory(
   const arenas: SharedArrayBuffer[] = [];
   const logs: SharedArrayBuffer[] = [];
   const doorbells: SharedArrayBuffer[] = [];
+  const meters: SharedArrayBuffer[] = [];
   for (let shard = 0; shard < count; shard++) {
     arenas.push(arenaOf(config, shard, slots));
     if (config.journal !== undefined) logs.push(createLogBuffer(logWords(config)));
     doorbells.push(createDoorbell());
+    meters.push(createShardMeter());
   }
   const lanes: Lane[] = [];
   for (let i = 0; i < frontEnds; i++) lanes.push(createLane(config, count, mayPromise));
@@ -113,10 +118,24 @@ export function createShardMemory(
     ledger: createLedger(count, config.sessionsMax).memory,
     arenas,
     logs,
+    meters,
     doorbells,
     lanes,
     stopping: new SharedArrayBuffer(4),
   };
+}
+
+/** All that was reserved, of which pages that nobody has touched cost nothing. */
+export function sharedBytes(memory: ShardMemory): number {
+  const { ledger, arenas, logs, meters, doorbells, lanes, stopping } = memory;
+  const rings = lanes.flatMap((lane) => [...lane.messages, ...lane.answers, lane.doorbell]);
+  const all = [ledger, ...arenas, ...logs, ...meters, ...doorbells, ...rings, stopping];
+  return all.reduce((total, { byteLength }) => total + byteLength, 0);
+}
+
+/** This thread's view of what a shard counts. */
+export function meterOf(memory: ShardMemory, shard: number): ShardMeter {
+  return new ShardMeter(memory.meters[shard]);
 }
 
 /** This thread's view of a shard's log buffer; undefined without a journal. */

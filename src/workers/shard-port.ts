@@ -2,7 +2,8 @@
  * One shard as a front end sees it: its two rings, its worker's doorbell, and, where messages may
  * run directly, an executor of the front end's own.
  */
-import { Header } from '../core/layout.ts';
+import type { ErrorCode } from '../core/codes.ts';
+import { ERROR_COUNTERS, Header } from '../core/layout.ts';
 import { type LogBuffer, LogState } from '../core/log-buffer.ts';
 import type { Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
@@ -15,7 +16,7 @@ import { Outboxes } from './outboxes.ts';
 import { ownerOf, release, tryAcquire } from './owner.ts';
 import { answerPosition, pushMessage } from './records.ts';
 import { Ring } from './ring.ts';
-import type { ShardMemory } from './shard-memory.ts';
+import { meterOf, type ShardMemory } from './shard-memory.ts';
 
 export interface DirectRunning {
   readonly checked: CheckedService;
@@ -28,8 +29,8 @@ export class ShardPort implements Outbox {
   readonly answers: Ring;
   /** Whether this thread holds the shard's owner word now. */
   held = false;
-  /** Errors that the router gave for messages to this shard. */
-  refusals = 0;
+  /** Errors that the router gave for messages to this shard, by code. */
+  readonly refusals = new Float64Array(ERROR_COUNTERS);
   /** The log that answers wait for; undefined when they do not. */
   readonly #awaited: LogBuffer | undefined;
   readonly #log: LogBuffer | undefined;
@@ -65,7 +66,9 @@ export class ShardPort implements Outbox {
     const own = this.#awaited === undefined ? frontEnd : -1;
     this.#outboxes = new Outboxes(memory, shard, log, own, frontEnd);
     if (direct !== undefined) {
-      this.executor = new Executor(table, direct.checked, this, direct.executions);
+      const { checked, executions } = direct;
+      const meter = meterOf(memory, shard);
+      this.executor = new Executor(table, checked, this, executions, meter);
     }
   }
 
@@ -181,7 +184,7 @@ export class ShardPort implements Outbox {
   }
 
   /** Counts an error that the router itself gave, who need not hold the shard. */
-  countRefusal(): void {
-    this.refusals += 1;
+  countRefusal(code: ErrorCode): void {
+    this.refusals[code] += 1;
   }
 }

@@ -1,6 +1,6 @@
 /** The asynchronous interface of an embedded engine, for each way in which it can run. */
 import { describe, expect, test } from 'vitest';
-import type { RunPolicy } from '../../dist/workers/router.js';
+import type { RunPolicy } from '../../dist/workers/router-options.js';
 import * as h from './helpers.ts';
 
 const A = h.id(1);

@@ -1,6 +1,6 @@
 /** Rate limits, capabilities and first data, for each way in which an engine can run. */
 import { describe, expect, test } from 'vitest';
-import type { RunPolicy } from '../../dist/workers/router.js';
+import type { RunPolicy } from '../../dist/workers/router-options.js';
 import * as h from './helpers.ts';
 
 const A = h.id(1);

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Engine } from '../../dist/engine.js';
 import { LIST_ROWS_MAX } from '../../dist/workers/limits.js';
-import type { RunPolicy } from '../../dist/workers/router.js';
+import type { RunPolicy } from '../../dist/workers/router-options.js';
 import * as h from './helpers.ts';
 
 const A = h.id(1);

@@ -19,7 +19,7 @@ import { release, tryAcquire } from '../../dist/workers/owner.js';
 import { readMessage } from '../../dist/workers/records.js';
 import { Ring } from '../../dist/workers/ring.js';
 import { Router } from '../../dist/workers/router.js';
-import { createShardMemory, type ShardMemory } from '../../dist/workers/shard-memory.js';
+import { createShardMemory, meterOf, type ShardMemory } from '../../dist/workers/shard-memory.js';
 import { takeOver } from '../../dist/workers/take-over.js';
 import * as h from './helpers.ts';
 
@@ -45,7 +45,8 @@ class FakeWorker {
     this.table = new SessionTable(new Arena(memory.arenas[0]), ledger, now, WORKER);
     this.outboxes = new Outboxes(memory, 0);
     this.ring = new Ring(memory.lanes[0].messages[0]);
-    this.executor = new Executor(this.table, checked, this.outboxes, this.executions);
+    const meter = meterOf(memory, 0);
+    this.executor = new Executor(this.table, checked, this.outboxes, this.executions, meter);
   }
 
   /** Runs one message as the loop of a worker does. */

@@ -3,6 +3,8 @@
  * that JavaScript gives them. A result of another form is a `ProtocolError`: most likely the server
  * runs a service that has an operation of the same name.
  */
+import type { EngineStatus } from '../../workers/status.ts';
+import { camelCased } from '../wire-names.ts';
 import { ProtocolError } from './errors.ts';
 import type { Rate } from './options.ts';
 
@@ -119,6 +121,14 @@ export function readDetails(value: unknown): SessionDetails | null {
 export function readCamelMap(what: string, value: unknown): Record<string, unknown> {
   const entries = Object.entries(readMap(what, value));
   return Object.fromEntries(entries.map(([key, item]) => [camelCase(key), item]));
+}
+
+/** All that a server tells of itself. What it may tell beyond that is kept. */
+export function readStatus(value: unknown): EngineStatus {
+  const map = readMap('status', value);
+  // The keys of this one are no names of fields, but error codes.
+  const errors = readMap('status, errors', map.errors);
+  return { ...(camelCased(map) as EngineStatus), errors: errors as EngineStatus['errors'] };
 }
 
 function readEntry(fields: Fields): SessionEntry {

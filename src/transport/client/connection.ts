@@ -6,6 +6,7 @@ import type { ClientId } from '../../core/client-id.ts';
 import type { SessileError } from '../../core/errors.ts';
 import { InvalidOptionError } from '../../core/errors.ts';
 import type { RefusedError } from '../../core/session-errors.ts';
+import type { EngineStatus } from '../../workers/status.ts';
 import type { SessionDetails, SessionEntry, SessionPage } from './answers.ts';
 import { limitedBody, operationNumber } from './checks.ts';
 import type { ConnectionState } from './dialer.ts';
@@ -136,6 +137,14 @@ export class Connection extends EventEmitter<ConnectionEvents> {
   /** The server's figures, under the names that it gives them, in camelCase. */
   stats(options: RequestOptions = {}): Promise<Record<string, unknown>> {
     return this.#operator.stats(options);
+  }
+
+  /**
+   * All that the server counts: by shard, operation and error code, with durations and memory.
+   * See docs/metrics.md for each field.
+   */
+  status(options: RequestOptions = {}): Promise<EngineStatus> {
+    return this.#operator.status(options);
   }
 
   /** One page of the live sessions. */

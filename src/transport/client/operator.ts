@@ -5,8 +5,16 @@
 import type { ClientId } from '../../core/client-id.ts';
 import { clientIdBytes } from '../../core/client-id.ts';
 import { InvalidOptionError, integerOption } from '../../core/errors.ts';
+import type { EngineStatus } from '../../workers/status.ts';
 import type { SessionDetails, SessionEntry, SessionPage } from './answers.ts';
-import { readBoolean, readCamelMap, readDetails, readNumber, readPage } from './answers.ts';
+import {
+  readBoolean,
+  readCamelMap,
+  readDetails,
+  readNumber,
+  readPage,
+  readStatus,
+} from './answers.ts';
 import { ProtocolError } from './errors.ts';
 import type { RequestOptions } from './options.ts';
 import type { Run } from './session-data.ts';
@@ -37,6 +45,10 @@ export class Operator {
 
   async stats(options: RequestOptions): Promise<Record<string, unknown>> {
     return readCamelMap('stats', await this.#run('stats', null, options));
+  }
+
+  async status(options: RequestOptions): Promise<EngineStatus> {
+    return readStatus(await this.#run('status', null, options));
   }
 
   async list(filter: SessionFilter, options: RequestOptions): Promise<SessionPage> {
