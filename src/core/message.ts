@@ -75,6 +75,11 @@ export class Message {
   rateBurst = 0;
   /** For `REGISTER`: the capabilities asked for, a bit each in the order of the service's list. */
   capabilities = 0;
+  /**
+   * When the front end read the frame of a request or call: microseconds, an Int32 that wraps;
+   * 0 = nobody asks. Its answer carries it back.
+   */
+  arrivedUs = 0;
   /** The commit time, in milliseconds, above which `EVICT` does nothing. */
   limitMs = 0;
   /**

@@ -10,9 +10,11 @@ import { assert } from '../core/assert.ts';
 import { ErrorCode } from '../core/codes.ts';
 import { type Answer, AnswerKind } from '../workers/answer.ts';
 import { Submitted } from '../workers/dispatch.ts';
+import type { FrontEndMeter } from '../workers/front-end-meter.ts';
 import type { Router } from '../workers/router.ts';
 import type { AnswerSink } from '../workers/sinks.ts';
 import { answerBytesMax, writeAnswer, writeError } from './answer-frames.ts';
+import { AnswerTimes } from './answer-times.ts';
 import { FrameBuffer, FrameState } from './frame-buffer.ts';
 import {
   HELLO_TIMEOUT_MS,
@@ -37,6 +39,8 @@ export interface ConnectionHost {
   readonly pool: OutputPool;
   readonly frameBytesMax: number;
   readonly operatorCalls: OperatorCalls;
+  /** Counts what connections do. */
+  readonly meter: FrontEndMeter;
   /** The names of the capabilities that the service offers, by bit. */
   readonly capabilities: readonly string[];
   /** What all those names take in a frame at most. */
@@ -72,6 +76,7 @@ export class Connection implements AnswerSink {
   readonly #socket: Socket;
   readonly #frames: FrameBuffer;
   readonly #output: Output;
+  readonly #times: AnswerTimes;
   readonly #scoped = new ScopedSessions();
   /** Calls to the server itself that are under way. */
   #operating = 0;
@@ -96,6 +101,7 @@ export class Connection implements AnswerSink {
     this.#socket = socket;
     this.#frames = new FrameBuffer(host.frameBytesMax);
     this.#output = new Output(socket, host.pool);
+    this.#times = new AnswerTimes(host.meter);
     this.token = host.router.open(this);
     this.#helloTimer = setTimeout(() => this.#helloLate(), HELLO_TIMEOUT_MS);
     socket.setNoDelay(true);
@@ -108,6 +114,7 @@ export class Connection implements AnswerSink {
   answer(a: Answer): void {
     this.#scoped.note(a);
     if (this.#isClosing) return;
+    this.#times.answered(a.of, a.arrivedUs);
     const names = a.kind === AnswerKind.REGISTERED ? this.#host.capabilityBytes : 0;
     this.#reserve(answerBytesMax(a.bodyLength) + names);
     writeAnswer(this.#output.writer, a, this.#host.capabilities);
@@ -129,6 +136,7 @@ export class Connection implements AnswerSink {
   /** Sends what was written, and stops reading from a client that does not read. */
   flush(): void {
     this.isDirty = false;
+    this.#times.sent();
     if (this.#isClosing) return;
     this.#output.flush();
     // One turn may bring any number of answers; what counts is whether earlier ones were taken.
@@ -146,6 +154,7 @@ export class Connection implements AnswerSink {
 
   /** Refuses the connection before it began. */
   refuse(code: ErrorCode, what?: string): void {
+    this.#host.meter.refused += 1;
     this.#fatal(code, what);
   }
 
@@ -153,6 +162,7 @@ export class Connection implements AnswerSink {
   end(): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    this.#times.sent();
     this.#output.flush();
     this.#socket.end(() => this.#socket.destroy());
     this.#stallTimer ??= setTimeout(() => this.#socket.destroy(), OUTPUT_STALL_MS).unref();
@@ -166,17 +176,22 @@ export class Connection implements AnswerSink {
     if (this.#isClosing) return;
     assert(this.#frames.waiting === 0, 'a chunk is used up before the next one is read');
     this.#frames.feed(bytes, view, length);
-    this.#work();
+    this.#work(length);
     if (!this.#isClosing) this.#frames.keepRest(this.#hasFrame);
   }
 
-  /** Runs the frames that have arrived, as one batch. */
-  #work(): void {
+  /**
+   * Runs the frames that have arrived, as one batch.
+   *
+   * @param length the bytes of a chunk that was read just now
+   */
+  #work(length = 0): void {
     const { router } = this.#host;
     const frames = this.#frames;
     const backlog = Math.ceil(frames.waiting / SMALL_FRAME_BYTES);
     this.#inBatch = true;
     router.begin(backlog, this.#host.clockIsFresh(backlog));
+    if (length > 0) this.#times.arrived(length);
     let step = Step.NEXT;
     while (step === Step.NEXT) {
       if (this.#output.isHigh) {
@@ -242,6 +257,7 @@ export class Connection implements AnswerSink {
     if (kind === ToServer.REGISTER && this.#scoped.isFull)
       return this.#refuse(ErrorCode.SERVER_BUSY);
     message.token = this.token;
+    message.arrivedUs = this.#times.arrivedUs;
     return router.submit(message) === Submitted.BLOCKED ? Step.BLOCKED : Step.NEXT;
   }
 
@@ -253,6 +269,7 @@ export class Connection implements AnswerSink {
     this.#operating += 1;
     void operatorCalls.run(name, bodyBytes.slice(0, bodyLength)).then((outcome) => {
       this.#operating -= 1;
+      if ('code' in outcome) this.#host.meter.error(outcome.code);
       if (this.#isClosing) return;
       // All that may be under way can be this long, and none is read while the client stalls.
       const bytes = OPERATOR_CALLS_MAX * writeOutcome(this.#output, request, outcome);
@@ -307,7 +324,12 @@ export class Connection implements AnswerSink {
 
   /** Answers the message at hand with an error; the connection stays open. */
   #refuse(code: ErrorCode, what?: string, details?: Readonly<Record<string, number>>): Step {
-    const m = this.#host.reader.message;
+    const { reader, meter } = this.#host;
+    const m = reader.message;
+    meter.error(code);
+    // A call to the server itself has no id, and is not timed.
+    const isOnSession = (m.id0 | m.id1 | m.id2 | m.id3) !== 0;
+    if (isOnSession) this.#times.answered(m.kind, this.#times.arrivedUs);
     this.#output.reserve(answerBytesMax(0));
     writeError(this.#output.writer, code, m.kind, m, what, details);
     return Step.NEXT;
@@ -318,6 +340,8 @@ export class Connection implements AnswerSink {
     if (!this.#isClosing) {
       this.#output.reserve(answerBytesMax(0));
       writeError(this.#output.writer, code, 0, undefined, what);
+      this.#host.meter.error(code);
+      if (code === ErrorCode.UNAUTHORIZED) this.#host.meter.refused += 1;
       this.end();
     }
     return Step.CLOSING;
@@ -359,6 +383,7 @@ export class Connection implements AnswerSink {
     this.#isClosing = true;
     clearTimeout(this.#helloTimer);
     clearTimeout(this.#stallTimer);
+    this.#times.sent();
     this.#output.flush();
     if (this.token !== 0) this.#host.router.close(this.token);
     this.#scoped.release((session) => this.#host.router.disconnect(session));

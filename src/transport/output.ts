@@ -15,6 +15,8 @@ class OutputBuffer {
 /** The buffers of a front end's connections. */
 export class OutputPool {
   readonly #free: OutputBuffer[] = [];
+  /** Bytes that connections have sent, or have given to the system to send. */
+  written = 0;
 
   take(): OutputBuffer {
     return this.#free.pop() ?? new OutputBuffer();
@@ -61,6 +63,7 @@ export class Output {
     const { bytes, at } = this.writer;
     const socket = this.#socket;
     if (at > 0 && socket.writable) {
+      this.#pool.written += at;
       const taken = socket.writableLength === 0 ? writeNow(socket, bytes, at) : 0;
       if (taken < at) {
         // A copy, so that many small writes that wait do not each hold a large buffer.

@@ -7,6 +7,7 @@ import { ErrorCode } from '../core/codes.ts';
 import { SessileError } from '../core/errors.ts';
 import { TTL_MS_MAX } from '../core/limits.ts';
 import type { CheckedService } from '../services/service.ts';
+import type { FrontEndMeter, FrontEndSource } from '../workers/front-end-meter.ts';
 import { STOP_TIMEOUT_MS } from '../workers/limits.ts';
 import { Operator } from '../workers/operator.ts';
 import type { Router } from '../workers/router.ts';
@@ -34,11 +35,12 @@ export interface Address {
   readonly port: number;
 }
 
-export class Server implements ConnectionHost {
+export class Server implements ConnectionHost, FrontEndSource {
   readonly reader: MessageReader;
   readonly input = new SharedInput(INPUT_BUFFER_BYTES);
   readonly pool = new OutputPool();
   readonly operatorCalls: OperatorCalls;
+  readonly meter: FrontEndMeter;
   readonly capabilities: readonly string[];
   readonly capabilityBytes: number;
   readonly welcome: Buffer;
@@ -59,6 +61,8 @@ export class Server implements ConnectionHost {
     sharding: ShardingConfig,
     checked: CheckedService,
   ) {
+    this.meter = router.meter;
+    this.meter.server = this;
     this.reader = new MessageReader(sharding.bodyBytesMax, sharding.dataBytesMax, checked);
     this.frameBytesMax = config.frameBytesMax;
     this.welcome = welcomeFrame(config, sharding, checked);
@@ -108,6 +112,14 @@ export class Server implements ConnectionHost {
     return this.#connections.size;
   }
 
+  get connectionsMax(): number {
+    return this.config.connectionsMax;
+  }
+
+  get bytesOut(): number {
+    return this.pool.written;
+  }
+
   /** Answers came, or room: flushes what they wrote, and goes on with what was blocked. */
   progress(): void {
     this.#flushDirty();
@@ -145,6 +157,8 @@ export class Server implements ConnectionHost {
     this.#connections.add(connection);
     if (this.#connections.size > this.config.connectionsMax || connection.token === 0) {
       connection.refuse(ErrorCode.SERVER_BUSY, 'the server has as many connections as it takes');
+    } else {
+      this.meter.accepted += 1;
     }
   }
 

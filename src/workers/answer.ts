@@ -52,6 +52,8 @@ export class Answer {
   bodyWords: Int32Array = NO_WORDS;
   bodyWord = 0;
   bodyLength = 0;
+  /** The `arrivedUs` of the message that it answers. */
+  arrivedUs = 0;
   /** The position of the shard's log that must be durable before this may be given. */
   position = 0;
 }

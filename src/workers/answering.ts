@@ -196,6 +196,7 @@ export class Answering {
     a.id2 = m.id2;
     a.id3 = m.id3;
     a.request = m.request;
+    a.arrivedUs = m.arrivedUs;
     a.again = false;
     a.value = 0;
     a.bodyLength = 0;

@@ -13,14 +13,21 @@ export interface LoopDelay {
   readonly maxUs: number;
 }
 
+/** What the server itself knows of its connections. */
+export interface FrontEndSource {
+  readonly connections: number;
+  readonly connectionsMax: number;
+  readonly bytesOut: number;
+}
+
 export class FrontEndMeter {
   readonly #clock: Clock;
-  connections = 0;
-  connectionsMax = 0;
+  /** Undefined in an engine without a server. */
+  server: FrontEndSource | undefined;
+  /** Connections that were taken, and that were turned away, since the start. */
   accepted = 0;
   refused = 0;
   bytesIn = 0;
-  bytesOut = 0;
   /** Of requests and calls of connections: from the frame read to the answer written out. */
   readonly durations = new Histogram();
   /** Refusals that no shard knows of, by code. */

@@ -159,10 +159,12 @@ function operationsOf(router: Router, meters: readonly ShardMeter[]): OperationS
   return operations.filter(({ count }) => count > 0);
 }
 
+const NO_SERVER = { connections: 0, connectionsMax: 0, bytesOut: 0 };
 const NO_DELAY = { p50Us: 0, p99Us: 0, maxUs: 0 };
 
 function frontEndStatus({ meter }: Router): FrontEndStatus {
-  const { connections, connectionsMax, accepted, refused, bytesIn, bytesOut } = meter;
+  const { accepted, refused, bytesIn } = meter;
+  const { connections, connectionsMax, bytesOut } = meter.server ?? NO_SERVER;
   const eventLoopDelay = meter.loopDelay?.() ?? NO_DELAY;
   return { connections, connectionsMax, accepted, refused, bytesIn, bytesOut, eventLoopDelay };
 }

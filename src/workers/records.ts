@@ -3,10 +3,11 @@
  * follows. Reading a record leaves the body where it is, in the ring.
  *
  *     message: header (2) │ front end, token, hash, id (4), session (2), request, operation,
- *              flags, ttl, body length, limit (f64) │ of a register: rate (2),
+ *              flags, ttl, body length, time of arrival, spare (of an eviction: the limit,
+ *              f64) │ of a register: rate (2),
  *              capabilities, spare │ body
  *     answer:  header (2) │ front end, token, of, id (4), session (2), request, code, again, value,
- *              body length, log position, spare │ body
+ *              body length, log position, time of arrival │ body
  */
 
 import { copyWords } from '../core/copy.ts';
@@ -17,6 +18,9 @@ import type { Ring } from './ring.ts';
 const MESSAGE_WORDS = 18;
 /** What only a register carries. */
 const REGISTER_WORDS = 4;
+/** The time of arrival and the limit of an eviction, which no message has both of. */
+const ARRIVED = 16;
+const LIMIT = 16;
 const ANSWER_WORDS = 18;
 /** The word of an answer's record that says what must be durable before it is given. */
 const POSITION = 16;
@@ -54,7 +58,8 @@ export function pushMessage(ring: Ring, m: Message): boolean {
   words[at + 13] = m.flags;
   words[at + 14] = m.ttlMs;
   words[at + 15] = m.bodyLength;
-  ring.floats[(at + 16) >> 1] = m.limitMs;
+  if (m.kind === Kind.EVICT) ring.floats[(at + LIMIT) >> 1] = m.limitMs;
+  else words[at + ARRIVED] = m.arrivedUs;
   if (m.kind === Kind.REGISTER) {
     words[at + MESSAGE_WORDS] = m.ratePerSecond;
     words[at + MESSAGE_WORDS + 1] = m.rateBurst;
@@ -88,7 +93,8 @@ export function readMessage(ring: Ring, at: number, m: Message): void {
   m.flags = words[at + 13];
   m.ttlMs = words[at + 14];
   m.bodyLength = words[at + 15];
-  m.limitMs = ring.floats[(at + 16) >> 1];
+  if (m.kind === Kind.EVICT) m.limitMs = ring.floats[(at + LIMIT) >> 1];
+  else m.arrivedUs = words[at + ARRIVED];
   m.bodyWords = words;
   m.bodyBytes = ring.bytes;
   m.bodyWord = at + bodyOffset(m.kind);
@@ -117,6 +123,7 @@ export function pushAnswer(ring: Ring, a: Answer): boolean {
   words[at + 14] = a.value;
   words[at + 15] = a.bodyLength;
   words[at + POSITION] = a.position;
+  words[at + POSITION + 1] = a.arrivedUs;
   copyWords(a.bodyWords, a.bodyWord, words, at + ANSWER_WORDS, a.bodyLength);
   ring.push(at);
   return true;
@@ -144,6 +151,7 @@ export function readAnswer(ring: Ring, at: number, a: Answer): void {
   a.again = words[at + 13] !== 0;
   a.value = words[at + 14];
   a.bodyLength = words[at + 15];
+  a.arrivedUs = words[at + POSITION + 1];
   a.bodyWords = words;
   a.bodyBytes = ring.bytes;
   a.bodyWord = at + ANSWER_WORDS;

@@ -14,7 +14,9 @@ import { sessionData } from '../../src/services/session-data.ts';
 import { Connection, type ConnectionHost } from '../../src/transport/connection.ts';
 import { MessageReader } from '../../src/transport/message-reader.ts';
 import { OutputPool } from '../../src/transport/output.ts';
+import { Clock } from '../../src/workers/clock.ts';
 import { Submitted } from '../../src/workers/dispatch.ts';
+import { FrontEndMeter } from '../../src/workers/front-end-meter.ts';
 import type { Random } from '../crash/random.ts';
 import type { Limits } from './frame-model.ts';
 import { read, type Value } from './reference.ts';
@@ -119,6 +121,7 @@ export class Fed {
         },
       },
       pool,
+      meter: new FrontEndMeter(new Clock()),
       frameBytesMax: LIMITS.frameBytesMax,
       operatorCalls: {
         run: (name: string, body: Uint8Array) => {

@@ -44,22 +44,27 @@ const allMessageFields = fc.record({
   operation: int32,
   flags: int32,
   limitMs: fc.double({ noNaN: true }),
+  arrivedUs: int32,
   ratePerSecond: int32,
   rateBurst: int32,
   capabilities: int32,
 });
-/** Only a register carries what a session is to be granted. */
-const messageFields = allMessageFields.map((fields) =>
-  fields.kind === Kind.REGISTER
-    ? fields
-    : { ...fields, ratePerSecond: 0, rateBurst: 0, capabilities: 0 },
-);
+/**
+ * Only a register carries what a session is to be granted, and an eviction has its limit where
+ * others have the time of their arrival.
+ */
+const messageFields = allMessageFields.map((fields) => ({
+  ...fields,
+  ...(fields.kind === Kind.REGISTER ? {} : { ratePerSecond: 0, rateBurst: 0, capabilities: 0 }),
+  ...(fields.kind === Kind.EVICT ? { arrivedUs: 0 } : { limitMs: 0 }),
+}));
 const answerFields = fc.record({
   ...shared,
   kind: fc.constantFrom(1, 2, 3, 4, 5, 6),
   of: fc.constantFrom(0, 1, 2, 3, 5),
   code: int32,
   value: int32,
+  arrivedUs: int32,
   again: fc.boolean(),
 });
 
