@@ -4,6 +4,9 @@
 import { InvalidOptionError, integerOption } from './core/errors.ts';
 import { DEFAULTS, type EngineOptions } from './embedding/options.ts';
 import { Engine } from './engine.ts';
+import { LoopDelayMonitor } from './operating/loop-delay.ts';
+import type { OperatorServer } from './operating/operator-server.ts';
+import { checkOperating, type OperatingOptions } from './operating/options.ts';
 import {
   CONNECTIONS_MAX,
   CONNECTIONS_MAX_DEFAULT,
@@ -15,7 +18,7 @@ import { DEFAULT_HOST, DEFAULT_PORT, FRAME_OVERHEAD_BYTES } from './transport/pr
 import { type Address, Server } from './transport/server.ts';
 import { VERSION } from './version.ts';
 
-export interface ServeOptions extends EngineOptions {
+export interface ServeOptions extends EngineOptions, OperatingOptions {
   /** Default 127.0.0.1. */
   readonly host?: string;
   /** 0 picks a free port. Default 7377. */
@@ -28,6 +31,8 @@ export interface ServeOptions extends EngineOptions {
 
 export interface RunningServer {
   readonly address: Address;
+  /** Where operators find HTTP; undefined when it is off. */
+  readonly operatorAddress: Address | undefined;
   readonly engine: Engine;
   /** Open connections. */
   readonly connections: number;
@@ -62,6 +67,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
     frameBytesMax,
     version: VERSION,
   };
+  const operating = checkOperating(options, false);
   const longest = frameBytesMax - FRAME_OVERHEAD_BYTES;
   const bodyBytesMax = options.bodyBytesMax ?? Math.min(DEFAULTS.bodyBytesMax, longest);
   if (bodyBytesMax > longest) {
@@ -74,24 +80,55 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
   const engine = await Engine.start({ ...options, bodyBytesMax });
   const server = new Server(engine.router, config, engine.memory.config, engine.checked);
   engine.onProgress(() => server.progress());
-  try {
-    return running(engine, server, await server.listen());
-  } catch (error) {
+  let loopDelay: LoopDelayMonitor | undefined;
+  let operators: OperatorServer | undefined;
+  const stop = async (): Promise<void> => {
+    await server.stop();
     await engine.stop();
+    // To the end it tells whoever asks that no requests are taken.
+    await operators?.stop();
+    loopDelay?.stop();
+  };
+  try {
+    const address = await server.listen();
+    operators = operating && (await operatorServer(engine, server, operating));
+    const operatorAddress = await operators?.listen();
+    // From here on: what the start itself took is no delay of requests.
+    loopDelay = new LoopDelayMonitor(engine.router.meter);
+    return running(engine, server, { address, operatorAddress, stop });
+  } catch (error) {
+    await stop();
     throw error;
   }
 }
 
-function running(engine: Engine, server: Server, address: Address): RunningServer {
+/** Loaded when it is wanted: a program that only embeds needs no HTTP and no metrics. */
+async function operatorServer(
+  engine: Engine,
+  server: Server,
+  { host, port }: { host: string; port: number },
+): Promise<OperatorServer> {
+  const { OperatorServer } = await import('./operating/operator-server.ts');
+  return new OperatorServer({
+    host,
+    port,
+    authenticator: undefined,
+    router: engine.router,
+    capabilities: engine.checked.capabilities,
+    isStopping: () => server.stopping,
+  });
+}
+
+function running(
+  engine: Engine,
+  server: Server,
+  rest: Pick<RunningServer, 'address' | 'operatorAddress' | 'stop'>,
+): RunningServer {
   return {
-    address,
+    ...rest,
     engine,
     get connections() {
       return server.connections;
-    },
-    async stop() {
-      await server.stop();
-      await engine.stop();
     },
   };
 }

@@ -5,9 +5,12 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Recovery } from '../embedding/journaling.ts';
 import { DEFAULTS, type Durability, defaultShards } from '../embedding/options.ts';
 import type { RateLimit } from '../embedding/types.ts';
+import { OPERATOR_PORT_DEFAULT } from '../operating/limits.ts';
+import { defaultOperatorPort, OPERATOR_HOST_DEFAULT } from '../operating/options.ts';
 import { type RunningServer, type ServeOptions, serve } from '../serve.ts';
 import { CONNECTIONS_MAX_DEFAULT, FRAME_BYTES_MAX_DEFAULT } from '../transport/limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../transport/protocol.ts';
+import type { Address } from '../transport/server.ts';
 import { numeric, option, wholeNumber } from './arguments.ts';
 import { PRESET_NAMES, type PresetName, presetsText, withPreset } from './presets.ts';
 
@@ -36,6 +39,10 @@ export function serveCommand(): Command {
     )
     .addOption(option('--host <address>', 'address to listen on', DEFAULT_HOST))
     .addOption(numeric('--port <port>', 'port to listen on; 0 picks a free one', DEFAULT_PORT))
+    .addOption(operatorPortOption())
+    .addOption(
+      option('--operator-host <address>', 'where operators find it', OPERATOR_HOST_DEFAULT),
+    )
     .addOption(numeric('--shards <count>', 'worker threads; 0 = none', defaultShards()))
     .addOption(numeric('--sessions-max <count>', 'live sessions at most', DEFAULTS.sessionsMax))
     .addOption(
@@ -91,6 +98,7 @@ async function run(given: CommandOptions, command: Command): Promise<void> {
   const server = await serve({
     ...options,
     ttlMs: ttlMs === NEVER ? null : ttlMs,
+    operatorPort: options.operatorPort ?? defaultOperatorPort(options.port),
     onRecoveryProgress: recoveryProgress(),
   });
   // Before the first line is printed: whoever waits for it may send a signal at once.
@@ -100,11 +108,18 @@ async function run(given: CommandOptions, command: Command): Promise<void> {
   const { host, port } = server.address;
   process.stdout.write(`listening on ${host}:${port}\n`);
   process.stdout.write(`${storageText(server.engine.recovery)}\n`);
+  if (server.operatorAddress !== undefined) {
+    process.stdout.write(`operator console on ${urlOf(server.operatorAddress)}\n`);
+  }
   server.engine.onFailure((error) => {
     process.stderr.write(`sessile: ${error.message}\n`);
     process.exitCode = EXIT_FAILED;
     void server.stop();
   });
+}
+
+function urlOf({ host, port }: Address): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
 }
 
 /** A line a second on how far recovery has come, once it takes longer than that. */
@@ -131,6 +146,14 @@ function storageText(recovery: Recovery | undefined): string {
   if (disconnected > 0) lines.push(`${disconnected} sessions ended with their connections`);
   if (tornBytes > 0) lines.push(`${tornBytes} bytes at the end were no whole batch: passed over`);
   return lines.join('\n');
+}
+
+function operatorPortOption(): Option {
+  const text = 'port of the console and of metrics, or off; 0 picks a free one';
+  const standard = `default: ${OPERATOR_PORT_DEFAULT}, or 0 with --port 0`;
+  return new Option('--operator-port <port>', `${text} (${standard})`)
+    .env('SESSILE_OPERATOR_PORT')
+    .argParser((given) => (given === 'off' ? given : wholeNumber(given)));
 }
 
 function durabilityOption(): Option {

@@ -1,0 +1,62 @@
+/**
+ * Who may use the operator's HTTP. On a loopback address whoever has an account on the machine
+ * may; what a browser there is made to send by somebody's page is told by its Host header (a name
+ * that was rebound to a loopback address) or by a missing header of our own (a form, an image).
+ * Anywhere else a token of the role `operator` is needed.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Authenticator } from '../security/authenticator.ts';
+import { Refusal } from './refusal.ts';
+
+/** What another site's page cannot send without asking first, which nobody answers. */
+const CONSOLE_HEADER = 'x-sessile-console';
+
+const HOST = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::\d{1,5})?$/i;
+
+/** Whether an address is one that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
+
+export class Guard {
+  readonly #host: string;
+  readonly #authenticator: Authenticator | undefined;
+  readonly #isLocal: boolean;
+
+  /** @param host the address listened on */
+  constructor(host: string, authenticator: Authenticator | undefined) {
+    this.#host = host;
+    this.#authenticator = authenticator;
+    this.#isLocal = isLoopback(host);
+  }
+
+  /** Throws a `Refusal` unless the request names this server. */
+  checkHost(request: IncomingMessage): void {
+    if (!this.#isLocal) return;
+    const name = HOST.exec(request.headers.host ?? '')?.[1]
+      .toLowerCase()
+      .replace(/^\[|\]$/g, '');
+    if (name !== undefined && (isLoopback(name) || name === this.#host)) return;
+    throw new Refusal(421, 'wrong_host', 'the Host header does not name this server');
+  }
+
+  /** Throws unless the request comes from whom it should, for what is not open to all. */
+  async checkBearer(request: IncomingMessage): Promise<void> {
+    if (this.#isLocal || this.#authenticator === undefined) return;
+    const { authorization } = request.headers;
+    const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+    const { roles } = await this.#authenticator.authenticate(token);
+    if (roles.has('operator')) return;
+    throw new Refusal(403, 'forbidden', 'the token is not one of an operator');
+  }
+
+  /** Throws unless a page of ours, or a program, meant to send what changes something. */
+  checkIntent(request: IncomingMessage): void {
+    if (request.headers[CONSOLE_HEADER] === '1') return;
+    throw new Refusal(
+      403,
+      'forbidden',
+      `what changes something needs the header ${CONSOLE_HEADER}: 1`,
+    );
+  }
+}

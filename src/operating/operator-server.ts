@@ -1,0 +1,139 @@
+/**
+ * HTTP for whoever operates a server: the console page, metrics, probes, and the operator's calls.
+ * On an address of its own, so that what clients reach and what operators reach can differ.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { SessileError } from '../core/errors.ts';
+import { LogState } from '../core/log-buffer.ts';
+import type { Authenticator } from '../security/authenticator.ts';
+import type { Address } from '../transport/server.ts';
+import { Operator } from '../workers/operator.ts';
+import type { Router } from '../workers/router.ts';
+import { readAssets } from './assets.ts';
+import { Guard } from './guard.ts';
+import { History } from './history.ts';
+import {
+  HISTORY_INTERVAL_MS,
+  HTTP_CONNECTIONS_MAX,
+  HTTP_HEADER_BYTES_MAX,
+  HTTP_HEADERS_TIMEOUT_MS,
+  HTTP_KEEP_ALIVE_MS,
+  HTTP_REQUEST_TIMEOUT_MS,
+} from './limits.ts';
+import { Metrics } from './metrics.ts';
+import { Refusal, refusalOf } from './refusal.ts';
+import { json, type Operated, type Result, route } from './routes.ts';
+import { sampleOf } from './sample.ts';
+
+export interface OperatorServerConfig {
+  readonly host: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  readonly authenticator: Authenticator | undefined;
+  readonly router: Router;
+  readonly capabilities: readonly string[];
+  /** Whether the front end has begun to stop. */
+  isStopping(): boolean;
+}
+
+/** For every answer: what a browser must not make of it. */
+const HEADERS = {
+  'content-security-policy': "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+export class OperatorServer {
+  readonly #config: OperatorServerConfig;
+  readonly #operated: Operated;
+  readonly #history: History;
+  readonly #http = createServer(
+    {
+      maxHeaderSize: HTTP_HEADER_BYTES_MAX,
+      headersTimeout: HTTP_HEADERS_TIMEOUT_MS,
+      requestTimeout: HTTP_REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
+      connectionsCheckingInterval: HTTP_HEADERS_TIMEOUT_MS,
+    },
+    (request, response) => void this.#handle(request, response),
+  );
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(config: OperatorServerConfig) {
+    const { router, host, authenticator } = config;
+    const operator = new Operator(router, config.capabilities);
+    this.#config = config;
+    this.#history = new History(sampleOf(router));
+    this.#operated = {
+      operator,
+      metrics: new Metrics(() => operator.status()),
+      history: this.#history,
+      assets: readAssets(),
+      guard: new Guard(host, authenticator),
+      isAlive: () => !router.stopped,
+      isReady: () => !router.stopped && !config.isStopping() && isWritable(router),
+    };
+    this.#http.maxConnections = HTTP_CONNECTIONS_MAX;
+  }
+
+  /** Begins to listen. Rejects with code `cannot_listen` if the address is not to be had. */
+  listen(): Promise<Address> {
+    const { host, port } = this.#config;
+    return new Promise((resolve, reject) => {
+      this.#http.once('error', (error) => {
+        const text = `cannot listen on ${host}:${port} for operators: ${error.message}`;
+        const advice = 'choose another operator port, or switch it off';
+        reject(new SessileError('cannot_listen', `${text}; ${advice}`, { host, port }));
+      });
+      this.#http.listen({ host, port }, () => {
+        this.#http.on('error', (error) => process.emitWarning(error));
+        const tick = (): void => this.#history.add(sampleOf(this.#config.router));
+        this.#timer = setInterval(tick, HISTORY_INTERVAL_MS).unref();
+        resolve({ host, port: (this.#http.address() as AddressInfo).port });
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    this.#http.closeAllConnections();
+    await closed;
+  }
+
+  async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let result: Result;
+    try {
+      this.#operated.guard.checkHost(request);
+      checkBody(request);
+      result = await route(request, this.#operated);
+    } catch (error) {
+      const { status, code, message, headers } = refusalOf(error);
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      result = json({ code, message }, status);
+    }
+    response.writeHead(result.status, {
+      ...HEADERS,
+      'content-type': result.type,
+      'content-length': Buffer.byteLength(result.body),
+      'cache-control': result.mayKeep === true ? 'no-cache' : 'no-store',
+    });
+    response.end(request.method === 'HEAD' ? undefined : result.body);
+  }
+}
+
+/** No path takes a body, so none is read. */
+function checkBody({ headers }: IncomingMessage): void {
+  const length = headers['content-length'] ?? '0';
+  if (headers['transfer-encoding'] === undefined && Number(length) === 0) return;
+  throw new Refusal(413, 'body_too_large', 'no path takes a body', { connection: 'close' });
+}
+
+/** Whether no shard waits for room on its disk. */
+function isWritable({ ports }: Router): boolean {
+  return ports.every(
+    ({ table }) => table.log === undefined || table.log.buffer.state === LogState.OK,
+  );
+}
