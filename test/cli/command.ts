@@ -1,7 +1,7 @@
 /** The real command in a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
@@ -18,6 +18,8 @@ export class Command {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
   readonly #firstLine: Promise<string>;
+  readonly #lines: string[] = [];
+  readonly #reader: Interface;
 
   /** @param before what a shell does in the process before it becomes the command */
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, before = '') {
@@ -41,6 +43,8 @@ export class Command {
       err += chunk;
     });
     const lines = createInterface({ input: child.stdout });
+    this.#reader = lines;
+    lines.on('line', (line) => this.#lines.push(line));
     this.#firstLine = new Promise((resolve) => {
       lines.once('line', resolve);
       lines.once('close', () => resolve(''));
@@ -54,6 +58,20 @@ export class Command {
     const port = /^listening on 127\.0\.0\.1:(\d+)$/.exec(line)?.[1];
     if (port === undefined) throw new Error(`unexpected first line ${line}`);
     return Number(port);
+  }
+
+  /** The first line that it writes of a kind; '' if it ends without one. */
+  line(pattern: RegExp): Promise<string> {
+    const found = () => this.#lines.find((line) => pattern.test(line));
+    return new Promise((resolve) => {
+      const look = (): void => {
+        const line = found();
+        if (line !== undefined) resolve(line);
+      };
+      look();
+      this.#reader.on('line', look);
+      this.#reader.once('close', () => resolve(found() ?? ''));
+    });
   }
 
   kill(signal: NodeJS.Signals): void {

@@ -35,6 +35,19 @@ describe('sessile serve', () => {
     },
   );
 
+  test('says where operators find it, unless that is switched off', async () => {
+    const off = serveCommand(['--operator-port', 'off']);
+    const on = serveCommand();
+    await Promise.all([off.port(), on.port()]);
+    const line = await on.line(/^operator console on /);
+    const url = /^operator console on (http:\/\/127\.0\.0\.1:\d+\/)$/.exec(line)![1];
+    expect(await (await fetch(`${url}readyz`)).json()).toEqual({ ready: true });
+    off.kill('SIGTERM');
+    on.kill('SIGTERM');
+    expect((await on.ended).code).toBe(0);
+    expect((await off.ended).out).not.toContain('operator');
+  });
+
   test.each(['0', '1'])('with %s shards lets a request in execution finish', async (shards) => {
     const command = serveCommand(['--shards', shards, '--service', SLOW]);
     const connection = await client(await command.port());
