@@ -16,13 +16,14 @@ const DOCUMENTS = [
   'docs/durability.md',
   'docs/embedding.md',
   'docs/idempotency-keys.md',
+  'docs/metrics.md',
 ];
 
 let server: RunningServer;
 let folder: string;
 
 beforeAll(async () => {
-  server = await serve({ port: 0, shards: 1 });
+  server = await serve({ port: 0, operatorPort: 0, shards: 1 });
   // Inside the package, where `sessile` resolves to the package itself.
   folder = await mkdtemp(join(ROOT, 'test', 'docs', '.examples-'));
 });
@@ -47,7 +48,10 @@ describe.each(DOCUMENTS)('%s', (document) => {
 
 async function run(name: string, example: string): Promise<string[]> {
   const path = join(folder, name);
-  await writeFile(path, example.replaceAll('7377', String(server.address.port)));
+  const { address, operatorAddress } = server;
+  const ports = { 7377: address.port, 7378: operatorAddress!.port };
+  const text = example.replaceAll(/\b737[78]\b/g, (port) => String(ports[port as '7377']));
+  await writeFile(path, text);
   const { stdout } = await promisify(execFile)(process.execPath, [path]);
   return stdout.trimEnd().split('\n');
 }
