@@ -148,8 +148,20 @@ export class Executor {
   }
 
   #execute(m: Message, slot: number, operation: Operation): void {
+    if (this.meter.began(m.operation)) this.#executeTimed(m, slot, operation);
+    else this.#operate(m, slot, operation);
+  }
+
+  /** One of many: apart, so that the usual case stays short. */
+  #executeTimed(m: Message, slot: number, operation: Operation): void {
+    const startedMs = performance.now();
+    const isDone = this.#operate(m, slot, operation);
+    if (isDone) this.meter.took(m.operation, (performance.now() - startedMs) * 1e3);
+  }
+
+  /** False when the operation returned a promise, which is answered later. */
+  #operate(m: Message, slot: number, operation: Operation): boolean {
     const context = this.#current.context;
-    const startedMs = this.meter.isTimed(m.operation) ? performance.now() : 0;
     this.#open(context, m, slot);
     let result: Promise<void> | undefined;
     try {
@@ -157,12 +169,15 @@ export class Executor {
     } catch (error) {
       context.fail(error);
     }
-    if (result !== undefined) return this.#suspend(m, slot, result);
+    if (result !== undefined) {
+      this.#suspend(m, slot, result);
+      return false;
+    }
     this.checkWrites(m, context);
     this.#conclude(m, slot, context);
-    if (startedMs > 0) this.meter.took(m.operation, (performance.now() - startedMs) * 1e3);
     // An operation may have kept its context; where nothing forbids that, it is not used again.
     if (!this.#checked.portable) this.#current = this.executions.renew(this.#current);
+    return true;
   }
 
   /** Commits what a synchronous operation did, and answers. */
@@ -174,7 +189,7 @@ export class Executor {
     const status = context.sealedStatus;
     const touches = this.#touches(m);
     const ttl = context.newTtlMs;
-    this.meter.executed(m.operation, status === Status.FAILED);
+    if (status === Status.FAILED) this.meter.failed(m.operation);
     if (m.kind === Kind.REQUEST) {
       this.table.commit(slot, status, reply.length, dataLength, touches, ttl);
       this.answers.stored(m, slot, false);
@@ -273,7 +288,7 @@ export class Executor {
     words[Header.OWED_SLOT] = slot + 1;
     const status = context.sealedStatus;
     const touches = this.#touches(m);
-    this.meter.executed(m.operation, status === Status.FAILED);
+    if (status === Status.FAILED) this.meter.failed(m.operation);
     this.meter.took(m.operation, Math.max(0, table.now[0] - startedMs) * 1e3);
     if (m.kind === Kind.REQUEST) {
       table.commit(slot, status, length, dataLength, touches, context.newTtlMs);

@@ -64,17 +64,16 @@ export class ShardMeter {
     this.syncs = new Histogram(this.#floats, SYNCS);
   }
 
-  /** Whether the next execution of an operation is to be timed. The first is: each has a time. */
-  isTimed(operation: number): boolean {
-    const count = this.#floats[operation * OPERATION_FLOATS + Of.EXECUTED];
-    return (count & (TIMED_OF - 1)) === 0;
+  /** Counts an execution. True if it is to be timed: the first is, so that each has a time. */
+  began(operation: number): boolean {
+    const at = operation * OPERATION_FLOATS + Of.EXECUTED;
+    const before = this.#floats[at];
+    this.#floats[at] = before + 1;
+    return (before & (TIMED_OF - 1)) === 0;
   }
 
-  executed(operation: number, hasFailed: boolean): void {
-    const floats = this.#floats;
-    const at = operation * OPERATION_FLOATS;
-    floats[at + Of.EXECUTED] += 1;
-    if (hasFailed) floats[at + Of.FAILED] += 1;
+  failed(operation: number): void {
+    this.#floats[operation * OPERATION_FLOATS + Of.FAILED] += 1;
   }
 
   took(operation: number, us: number): void {
