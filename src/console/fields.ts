@@ -104,7 +104,8 @@ function syncText(journals: readonly ShardJournal[]): string {
 
 function segmentsText(journals: readonly ShardJournal[]): string {
   const segments = sum(journals, (each) => each.segments);
-  return `${counted(segments, 'segment', 'segments')}, ${bytes(sum(journals, (each) => each.disk_bytes))}`;
+  const size = sum(journals, (each) => each.disk_bytes);
+  return `${counted(segments, 'segment', 'segments')}, ${bytes(size)}`;
 }
 
 function writtenText(journals: readonly ShardJournal[]): string {

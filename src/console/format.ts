@@ -11,25 +11,25 @@ export const NONE = '–';
 
 /** A whole number: `12 430`. */
 export function whole(value: number): string {
-  return grouped(Math.round(value).toFixed(0));
+  return fixed(value, 0);
 }
 
 /** So many a second: whole from ten on, with one decimal below, and never a zero that is none. */
 export function perSecond(value: number): string {
   if (value === 0) return '0';
   if (value < 0.05) return 'under 0.1';
-  return value < 9.95 ? trimmed(value, 1) : whole(value);
+  return value < 9.95 ? fixed(value, 1) : whole(value);
 }
 
 /** A length of time below minutes, from microseconds: `85 µs`, `0.42 ms`, `1.3 s`. */
 export function microseconds(us: number): string {
-  if (us < 99.5) return `${trimmed(us, us < 9.95 ? 1 : 0)}${SPACE}µs`;
+  if (us < 99.5) return `${fixed(us, us < 9.95 ? 1 : 0)}${SPACE}µs`;
   if (us < 999_500) {
     const ms = us / 1e3;
-    return `${trimmed(ms, ms < 0.995 ? 2 : ms < 9.95 ? 1 : 0)}${SPACE}ms`;
+    return `${fixed(ms, ms < 0.995 ? 2 : ms < 9.95 ? 1 : 0)}${SPACE}ms`;
   }
   const seconds = us / 1e6;
-  return `${trimmed(seconds, seconds < 9.95 ? 1 : 0)}${SPACE}s`;
+  return `${fixed(seconds, seconds < 9.95 ? 1 : 0)}${SPACE}s`;
 }
 
 const SECOND_MS = 1_000;
@@ -67,15 +67,15 @@ export function bytes(value: number): string {
     size /= 1_024;
     index += 1;
   }
-  return `${trimmed(size, size < 9.95 ? 1 : 0)}${SPACE}${SIZES[index]}`;
+  return `${fixed(size, size < 9.95 ? 1 : 0)}${SPACE}${SIZES[index]}`;
 }
 
-/** A part of a whole. What is more than nothing is never shown as nothing, nor less than all as all. */
+/** A part of a whole. More than nothing never shows as nothing, nor less than all as all. */
 export function percent(part: number, all: number): string {
   if (all <= 0 || part <= 0) return `0${SPACE}%`;
   const value = (part / all) * 100;
   if (value < 0.1) return `under 0.1${SPACE}%`;
-  if (value < 10) return `${trimmed(value, 1)}${SPACE}%`;
+  if (value < 10) return `${fixed(value, 1)}${SPACE}%`;
   const shown = value < 100 ? Math.min(99, Math.round(value)) : Math.round(value);
   return `${shown}${SPACE}%`;
 }
@@ -107,9 +107,9 @@ function twoDigits(value: number): string {
   return String(value).padStart(2, '0');
 }
 
-function trimmed(value: number, digits: number): string {
-  const text = value.toFixed(digits);
-  return grouped(digits === 0 ? text : text.replace(/\.?0+$/, ''));
+/** Always so many digits: a figure that changes every second should not change its width. */
+function fixed(value: number, digits: number): string {
+  return grouped(value.toFixed(digits));
 }
 
 function grouped(digits: string): string {

@@ -22,9 +22,9 @@ export function headline(status: Status, recent: Difference): Phrase[] {
   phrases.plain(' sessions live');
   if (recent.rates.evicted > 0) {
     phrases.plain(', ').figure(perSecond(recent.rates.evicted));
-    phrases.plain(' a second evicted to make room');
+    phrases.plain('\u00a0a second evicted to make room');
   }
-  if (recent.p99Us !== null) phrases.plain('; p99 ').figure(microseconds(recent.p99Us));
+  if (recent.p99Us !== null) phrases.plain('; p99\u00a0').figure(microseconds(recent.p99Us));
   const refused = recent.rates.errors;
   if (refused > 0) phrases.plain('; ').trouble(`${perSecond(refused)} a second refused`);
   else phrases.plain('; nothing refused');

@@ -17,6 +17,10 @@ const X_AXIS_PX = 26;
 /** Times are at least as far apart as this, in pixels, on an axis. */
 const X_SPACE_PX = 84;
 
+/** The line with a tint below it: the one that the plot is about. */
+const FILLED: HistoryColumn = 'requests_per_s';
+const FILL_ALPHA = 0.09;
+
 interface Kind {
   readonly id: string;
   readonly columns: readonly HistoryColumn[];
@@ -152,7 +156,9 @@ class Plot {
   #line(name: HistoryColumn): uPlot.Series {
     const key = this.#keys.querySelector(`[data-column="${name}"] .key`);
     const stroke = key === null ? 'gray' : getComputedStyle(key).color;
-    return { stroke, width: 1.5, points: { show: false }, spanGaps: false };
+    const line = { stroke, width: 1.5, points: { show: false }, spanGaps: false };
+    if (name !== FILLED) return line;
+    return { ...line, fill: stroke.replace(/^rgb\((.*)\)$/, `rgba($1, ${FILL_ALPHA})`) };
   }
 
   /** The last ten minutes, also when only some of them were measured. */

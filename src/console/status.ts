@@ -124,7 +124,7 @@ export interface SessionPage {
   readonly cursor: string | null;
 }
 
-/** Whether an answer is a status that this page can show. Another server may have taken the port. */
+/** Whether an answer is a status that this page can show: something else may have the port now. */
 export function isStatus(value: unknown): value is Status {
   if (typeof value !== 'object' || value === null) return false;
   const status = value as Partial<Record<keyof Status, unknown>>;

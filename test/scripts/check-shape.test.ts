@@ -110,6 +110,15 @@ describe('imports', () => {
     expect(allowed(path, '../../bench/b.ts')).toBe(false);
   });
 
+  it('lets the console page import itself, and a package only for its types', () => {
+    expect(allowed('src/console/a.ts', './b.ts')).toBe(true);
+    expect(allowed('src/console/a.ts', '../core/b.ts')).toBe(false);
+    expect(allowed('src/console/a.ts', 'uplot')).toBe(false);
+    expect(allowed('src/console/a.ts', 'node:fs')).toBe(false);
+    expect(allowed('src/console/a.d.ts', 'uplot')).toBe(true);
+    expect(allowed('src/cli/a.ts', '../console/b.ts')).toBe(false);
+  });
+
   it('places the files that compose the engine, and the public face, above all but the cli', () => {
     for (const path of ['src/engine.ts', 'src/engine-options.ts', 'src/embedding/a.ts']) {
       const up = path.startsWith('src/embedding/') ? '../' : './';
