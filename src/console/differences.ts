@@ -31,26 +31,26 @@ export function hasRestarted(older: Status, newer: Status): boolean {
   return newer.uptime_ms < older.uptime_ms || newer.pid !== older.pid;
 }
 
-/** @param older of the same process as `newer`; undefined counts from the server's start */
-export function differenceOf(older: Status | undefined, newer: Status): Difference {
-  const durationMs = newer.uptime_ms - (older?.uptime_ms ?? 0);
+/** @param older of the same process as `newer` */
+export function differenceOf(older: Status, newer: Status): Difference {
+  const durationMs = newer.uptime_ms - older.uptime_ms;
   const perSecond = (was: number, is: number): number =>
     durationMs > 0 ? (Math.max(0, is - was) * 1e3) / durationMs : 0;
   const names = Object.keys(newer.totals) as (keyof Totals)[];
   const rates = Object.fromEntries(
-    names.map((name) => [name, perSecond(older?.totals[name] ?? 0, newer.totals[name])]),
+    names.map((name) => [name, perSecond(older.totals[name], newer.totals[name])]),
   ) as Record<keyof Totals, number>;
   const errorRates = Object.entries(newer.errors)
-    .map(([code, count]) => [code, perSecond(older?.errors[code] ?? 0, count)] as const)
+    .map(([code, count]) => [code, perSecond(older.errors[code] ?? 0, count)] as const)
     .filter(([, rate]) => rate > 0);
   return {
     durationMs,
     rates,
     servedPerS: rates.requests + rates.calls + rates.replays,
     errorRates: new Map(errorRates),
-    bytesInPerS: perSecond(older?.front_end.bytes_in ?? 0, newer.front_end.bytes_in),
-    bytesOutPerS: perSecond(older?.front_end.bytes_out ?? 0, newer.front_end.bytes_out),
-    ...latencyBetween(older?.duration, newer.duration),
+    bytesInPerS: perSecond(older.front_end.bytes_in, newer.front_end.bytes_in),
+    bytesOutPerS: perSecond(older.front_end.bytes_out, newer.front_end.bytes_out),
+    ...latencyBetween(older.duration, newer.duration),
   };
 }
 
@@ -93,8 +93,8 @@ export function historyRow(newer: Status, between: Difference): HistoryRow {
 
 type Buckets = readonly (readonly [number, number])[];
 
-function latencyBetween(older: Histogram | undefined, newer: Histogram): Latency {
-  const before = new Map(older?.buckets);
+function latencyBetween(older: Histogram, newer: Histogram): Latency {
+  const before = new Map(older.buckets);
   const buckets = newer.buckets
     .map(([upper, count]) => [upper, count - (before.get(upper) ?? 0)] as const)
     .filter(([, count]) => count > 0);

@@ -74,11 +74,11 @@ class Page {
     if (before !== undefined) this.#series.add(historyRow(status, differenceOf(before, status)));
     this.#recent.push(status);
     if (this.#recent.length > RECENT_STATUSES) this.#recent.shift();
-    const oldest = this.#recent[0];
-    const recent = differenceOf(oldest === status ? undefined : oldest, status);
     this.#locked.close();
     this.#enter('live', 'Live');
-    this.#show({ status, recent });
+    // Of a single status nothing is known but how it was on average.
+    if (before === undefined) return;
+    this.#show({ status, recent: differenceOf(this.#recent[0], status) });
     void this.#sessions.refreshDetails();
   }
 

@@ -8,7 +8,7 @@ import { clock, counted } from './format.ts';
 import { Removal } from './removal.ts';
 import { detailRows, sessionRow } from './rows.ts';
 import { parseSearch, type Search } from './search.ts';
-import type { SessionDetails, SessionPage } from './status.ts';
+import type { SessionDetails, SessionEntry, SessionPage } from './status.ts';
 
 const PAGE_SESSIONS = 20;
 
@@ -28,6 +28,8 @@ export class Sessions {
   #search: Search = { kind: 'all' };
   /** The session whose details are open. */
   #openId: string | undefined;
+  /** It ended, and its id may be another session's by and by: it is asked for no more. */
+  #hasEnded = false;
   /** Grows with each question, so that a late answer to an earlier one is passed over. */
   #asked = 0;
 
@@ -39,14 +41,14 @@ export class Sessions {
       void this.#start();
     });
     this.#idle.addEventListener('change', () => void this.#start());
-    byId('sessions-refresh').addEventListener('click', () => void this.#load());
+    byId('sessions-refresh').addEventListener('click', () => void this.load());
     this.#next.addEventListener('click', () => {
       this.#cursors.push(this.#nextCursor);
-      void this.#load();
+      void this.load();
     });
     this.#previous.addEventListener('click', () => {
       this.#cursors.pop();
-      void this.#load();
+      void this.load();
     });
     byId('details-close').addEventListener('click', () => this.#close());
     byId('details-remove').addEventListener('click', () => this.#askRemoval());
@@ -62,29 +64,28 @@ export class Sessions {
     }
     this.#search = search;
     this.#cursors = [null];
-    await this.#load();
-    if (search.kind === 'id') await this.#open(search.id);
+    const found = await this.load();
+    if (search.kind === 'id' && found.length === 1) await this.#open(search.id);
   }
 
-  /** The page that the last cursor begins. */
-  async load(): Promise<void> {
-    await this.#load();
-  }
-
-  async #load(): Promise<void> {
+  /** Asks for the page that the last cursor begins, and shows what it holds. */
+  async load(): Promise<readonly SessionEntry[]> {
     this.#asked += 1;
     const asked = this.#asked;
     try {
       const page = await this.#api.sessions(this.#query());
-      if (asked === this.#asked) this.#show(page);
+      if (asked !== this.#asked) return [];
+      this.#show(page);
+      return page.sessions;
     } catch (error) {
-      if (asked !== this.#asked) return;
+      if (asked !== this.#asked) return [];
       // Another server, or the same one after a restart, does not know this page's cursor.
       if (error instanceof Refusal && error.status === 400 && this.#cursors.length > 1) {
         this.#cursors = [null];
-        return this.#load();
+        return this.load();
       }
       setText(this.#note, `The list could not be read: ${messageOf(error)}.`);
+      return [];
     }
   }
 
@@ -111,12 +112,13 @@ export class Sessions {
       for (const text of cells) row.append(create('td', text));
       return row;
     });
-    this.#body.replaceChildren(...rows);
-    // A button that has the focus must not vanish from under it.
+    // What has the focus must not vanish, or be disabled, from under it.
     const focused = document.activeElement;
+    this.#body.replaceChildren(...rows);
     this.#previous.disabled = this.#cursors.length === 1;
     this.#next.disabled = cursor === null;
-    if (focused instanceof HTMLButtonElement && focused.disabled) byId('sessions-refresh').focus();
+    const isLost = focused instanceof HTMLButtonElement && focused.disabled;
+    if (isLost || !focused?.isConnected) byId('sessions-refresh').focus();
     this.#mark();
     setText(this.#note, this.#noteText(sessions.length));
   }
@@ -130,12 +132,14 @@ export class Sessions {
       return `${shown}, ${as}.`;
     }
     if (page > 1) return `Page ${page} is empty, ${as}: there are no more sessions.`;
+    if (this.#search.kind === 'id') return `No live session has this id, ${as}.`;
     const isFiltered = this.#search.kind !== 'all' || this.#idle.value !== '';
     return `${isFiltered ? 'No live session is like this' : 'No session is live'}, ${as}.`;
   }
 
   async #open(id: string): Promise<void> {
     this.#openId = id;
+    this.#hasEnded = false;
     this.#mark();
     await this.refreshDetails();
     if (this.#openId !== id) return;
@@ -146,7 +150,7 @@ export class Sessions {
   /** Asks for the open session again. One that ended stays open and says so. */
   async refreshDetails(): Promise<void> {
     const id = this.#openId;
-    if (id === undefined) return;
+    if (id === undefined || this.#hasEnded) return;
     try {
       const found = await this.#api.session(id);
       if (this.#openId === id) this.#showDetails(id, found);
@@ -159,8 +163,9 @@ export class Sessions {
 
   #showDetails(id: string, found: SessionDetails | null): void {
     this.#details.hidden = false;
+    this.#hasEnded = found === null;
     setText(byId('details-id'), id);
-    setText(byId('details-note'), found === null ? 'There is no live session with this id.' : '');
+    setText(byId('details-note'), found === null ? 'This session has ended.' : '');
     byId<HTMLButtonElement>('details-remove').hidden = found === null;
     const list = byId('details-fields');
     list.hidden = found === null;
@@ -185,7 +190,8 @@ export class Sessions {
     if (id === undefined) return;
     this.#removal.ask(id, (wasLive) => {
       if (this.#openId === id) this.#close();
-      void this.#load().then(() => {
+      this.#input.focus();
+      void this.load().then(() => {
         const text = wasLive ? `Session ${id} was removed.` : `Session ${id} had already ended.`;
         setText(this.#note, text);
       });

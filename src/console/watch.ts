@@ -8,6 +8,9 @@ import type { History, Status } from './status.ts';
 
 const PERIOD_MS = 1_000;
 
+/** Rates need two statuses, so the second one comes soon. */
+const FIRST_PERIOD_MS = 250;
+
 /** While the server is gone. */
 export const RETRY_MS = 2_000;
 
@@ -53,10 +56,11 @@ export class Watch {
   async #ask(): Promise<number | undefined> {
     let status: Status;
     let history: History | undefined;
+    let isNew: boolean;
     try {
       status = await this.#api.status();
       const isPaused = Date.now() - this.#lastAnswerMs > PAUSE_MS;
-      const isNew = this.#last === undefined || hasRestarted(this.#last, status);
+      isNew = this.#last === undefined || hasRestarted(this.#last, status);
       if (isNew || isPaused) history = await this.#api.history();
     } catch (error) {
       return this.#failed(error);
@@ -67,7 +71,7 @@ export class Watch {
     if (last !== undefined && hasRestarted(last, status)) this.#watcher.onRestart(last.uptime_ms);
     if (history !== undefined) this.#watcher.onHistory(history);
     this.#watcher.onStatus(status);
-    return PERIOD_MS;
+    return isNew ? FIRST_PERIOD_MS : PERIOD_MS;
   }
 
   #failed(error: unknown): number | undefined {

@@ -41,11 +41,6 @@ describe('the difference of two statuses', () => {
     expect(differenceOf(newer, newer)).toMatchObject({ p50Us: null, p99Us: null, maxUs: null });
   });
 
-  it('counts from the start without an older one', () => {
-    const fresh = status({ uptime_ms: 500, totals: totals({ requests: 10 }) });
-    expect(differenceOf(undefined, fresh).rates.requests).toBe(20);
-  });
-
   it('has no rate over no time, and none below zero', () => {
     expect(differenceOf(newer, newer).rates.requests).toBe(0);
     const odd = status({ uptime_ms: 63_000, totals: totals({ requests: 1 }) });

@@ -13,7 +13,7 @@ import {
 import { isStatus, type SessionDetails, type Status } from '../../src/console/status.ts';
 import { histogram, plain, shard, status, totals } from './statuses.ts';
 
-function view(newer: Status, older?: Status): View {
+function view(newer: Status, older = newer): View {
   return { status: newer, recent: differenceOf(older, newer) };
 }
 
