@@ -24,11 +24,13 @@ export interface Difference extends Latency {
 }
 
 /**
- * Whether the two are of different processes. A process that started again has a shorter uptime,
- * or, where it came back quickly after a long pause of the page, at least another number.
+ * Whether the newer status is of another start. A process that started again has a shorter uptime,
+ * or, where the page paused for long, at least another number; an engine that was started again in
+ * the same process counts from zero.
  */
 export function hasRestarted(older: Status, newer: Status): boolean {
-  return newer.uptime_ms < older.uptime_ms || newer.pid !== older.pid;
+  const hasFallen = newer.totals.commits < older.totals.commits;
+  return hasFallen || newer.uptime_ms < older.uptime_ms || newer.pid !== older.pid;
 }
 
 /** @param older of the same process as `newer` */

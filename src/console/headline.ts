@@ -22,7 +22,7 @@ export function headline(status: Status, recent: Difference): Phrase[] {
   phrases.plain(' sessions live');
   if (recent.rates.evicted > 0) {
     phrases.plain(', ').figure(perSecond(recent.rates.evicted));
-    phrases.plain('\u00a0a second evicted to make room');
+    phrases.plain('\u00a0a\u00a0second evicted to make room');
   }
   if (recent.p99Us !== null) phrases.plain('; p99\u00a0').figure(microseconds(recent.p99Us));
   const refused = recent.rates.errors;

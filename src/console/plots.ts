@@ -6,7 +6,7 @@
 import type { HistoryColumn } from './differences.ts';
 import { byId, setText } from './dom.ts';
 import { clock, microseconds, NONE, perSecond, whole } from './format.ts';
-import { type Column, type Series, WINDOW_MS, withoutQuiet } from './series.ts';
+import { type Column, type Series, withoutQuiet } from './series.ts';
 import uPlot from './uPlot.esm.js';
 
 const HEIGHT_PX = 168;
@@ -129,15 +129,17 @@ class Plot {
       legend: { show: false },
       padding: [8, 6, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
-      scales: { x: { range: () => this.#window() }, y: this.#kind.scale },
+      scales: { x: { range: () => this.#series.windowS(Date.now()) }, y: this.#kind.scale },
       axes: [
         {
           ...axis,
           grid: { show: false },
           space: X_SPACE_PX,
           size: X_AXIS_PX,
-          values: (_plot, splits) => splits.map((each) => clock(each * 1e3).slice(0, 5)),
-          incrs: [60, 120, 300],
+          // Seconds are told where minutes do not tell the marks apart.
+          values: (_plot, splits, _axis, _space, increment) =>
+            splits.map((each) => clock(each * 1e3).slice(0, increment < 60 ? 8 : 5)),
+          incrs: [10, 20, 30, 60, 120, 300],
         },
         {
           ...axis,
@@ -159,12 +161,6 @@ class Plot {
     const line = { stroke, width: 1.5, points: { show: false }, spanGaps: false };
     if (name !== FILLED) return line;
     return { ...line, fill: stroke.replace(/^rgb\((.*)\)$/, `rgba($1, ${FILL_ALPHA})`) };
-  }
-
-  /** The last ten minutes, also when only some of them were measured. */
-  #window(): [number, number] {
-    const newestMs = this.#series.newestMs || Date.now();
-    return [(newestMs - WINDOW_MS) / 1e3, newestMs / 1e3];
   }
 
   #fit(): void {

@@ -6,7 +6,10 @@ import { HISTORY_COLUMNS, type HistoryColumn, type HistoryRow } from './differen
 import type { History } from './status.ts';
 
 /** What the server keeps too. */
-export const WINDOW_MS = 600_000;
+const WINDOW_MS = 600_000;
+
+/** A server that just started is shown from so long ago, and then more and more. */
+const WINDOW_MIN_MS = 30_000;
 
 /** Two samples a second and then some; more than the window can hold of one a second. */
 const ROWS_MAX = 1_400;
@@ -72,6 +75,13 @@ export class Series {
 
   column(name: HistoryColumn): Column {
     return this.#rows.map((row) => row[name]);
+  }
+
+  /** From when to when plots show, in seconds: what there is, of at most ten minutes. */
+  windowS(nowMs: number): [number, number] {
+    const toMs = this.newestMs || nowMs;
+    const fromMs = Math.min(this.#rows[0]?.time_ms ?? toMs, toMs - WINDOW_MIN_MS);
+    return [Math.max(fromMs, toMs - WINDOW_MS) / 1e3, toMs / 1e3];
   }
 
   /** Times in seconds, as plots want them. */

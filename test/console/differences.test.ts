@@ -67,11 +67,15 @@ describe('the difference of two statuses', () => {
 });
 
 describe('a restart', () => {
-  it('shows in an uptime that fell or in another process', () => {
+  it('shows in an uptime or counts that fell, or in another process', () => {
     const seen = status({ uptime_ms: 5_000, pid: 7 });
     expect(hasRestarted(seen, status({ uptime_ms: 6_000, pid: 7 }))).toBe(false);
     expect(hasRestarted(seen, status({ uptime_ms: 400, pid: 7 }))).toBe(true);
     expect(hasRestarted(seen, status({ uptime_ms: 6_000, pid: 8 }))).toBe(true);
+    const busy = status({ uptime_ms: 5_000, totals: totals({ commits: 2 }) });
+    const anew = status({ uptime_ms: 6_000, totals: totals({ commits: 1 }) });
+    expect(hasRestarted(busy, anew)).toBe(true);
+    expect(hasRestarted(anew, { ...busy, uptime_ms: 7_000 })).toBe(false);
   });
 });
 

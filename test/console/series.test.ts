@@ -50,6 +50,17 @@ describe('the series of the plots', () => {
     expect(series.column('requests_per_s')).toEqual([1, 2, 4, null, 60]);
   });
 
+  it('is shown as far back as it goes, from half a minute to ten minutes', () => {
+    const series = new Series();
+    expect(series.windowS(5_000_000)).toEqual([4_970, 5_000]);
+    series.add(row(1_000));
+    expect(series.windowS(5_000_000)).toEqual([970, 1_000]);
+    for (let at = 1_001; at <= 1_300; at++) series.add(row(at));
+    expect(series.windowS(5_000_000)).toEqual([1_000, 1_300]);
+    for (let at = 1_301; at <= 2_000; at++) series.add(row(at));
+    expect(series.windowS(5_000_000)).toEqual([1_400, 2_000]);
+  });
+
   it('forgets all when it is loaded again', () => {
     const series = new Series();
     series.add(row(1));
