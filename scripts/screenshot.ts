@@ -17,7 +17,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '45' },
     scheme: { type: 'string', default: 'light' },
     width: { type: 'string', default: '1280' },
-    height: { type: 'string', default: '950' },
+    height: { type: 'string', default: '965' },
   },
 });
 
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Opens the page at once, so that it lives through the load, and takes the picture near its end. */
+/** Opens the page at once, so that it lives through the load, and takes its picture at the end. */
 async function photograph(executablePath: string, url: string, end: number): Promise<void> {
   const browser = await launchChromium(executablePath);
   try {

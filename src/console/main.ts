@@ -24,6 +24,8 @@ const RECENT_STATUSES = 6;
 /** The sentence is read out to those who listen at most this often. */
 const ANNOUNCE_MS = 30_000;
 
+const TITLE = document.title;
+
 type State = 'loading' | 'live' | 'gone' | 'locked';
 
 class Page {
@@ -113,6 +115,7 @@ class Page {
     const hasChanged = document.body.dataset.state !== state;
     document.body.dataset.state = state;
     setText(byId('state'), text);
+    document.title = state === 'live' ? TITLE : `${text} – ${TITLE}`;
     byId('problem').hidden = state !== 'gone';
     byId('locked').hidden = state !== 'locked';
     if (hasChanged) this.#announcedMs = 0;

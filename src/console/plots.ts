@@ -177,7 +177,7 @@ class Plot {
     if (time !== null)
       setText(time, isNow || times[at] === undefined ? 'now' : clock(times[at] * 1e3));
     for (const name of this.#kind.columns) {
-      const place = this.#keys.querySelector(`[data-column="${name}"] output`);
+      const place = this.#keys.querySelector(`[data-column="${name}"] .value`);
       const value = this.#series.column(name)[at] ?? null;
       if (place !== null) setText(place, value === null ? NONE : this.#kind.format(value));
     }

@@ -118,7 +118,10 @@ export class Sessions {
     this.#previous.disabled = this.#cursors.length === 1;
     this.#next.disabled = cursor === null;
     const isLost = focused instanceof HTMLButtonElement && focused.disabled;
-    if (isLost || !focused?.isConnected) byId('sessions-refresh').focus();
+    if (isLost || !focused?.isConnected) {
+      const same = this.#buttonOf(focused?.textContent);
+      (same ?? byId('sessions-refresh')).focus();
+    }
     this.#mark();
     setText(this.#note, this.#noteText(sessions.length));
   }
@@ -204,8 +207,13 @@ export class Sessions {
     this.#openId = undefined;
     this.#details.hidden = true;
     this.#mark();
+    (this.#buttonOf(id) ?? this.#input).focus();
+  }
+
+  /** What opens the session with this id, if it is on this page of the list. */
+  #buttonOf(id: string | null | undefined): HTMLButtonElement | undefined {
     const buttons = [...this.#body.querySelectorAll<HTMLButtonElement>('button.id')];
-    (buttons.find(({ textContent }) => textContent === id) ?? this.#input).focus();
+    return buttons.find(({ textContent }) => textContent === id);
   }
 
   #mark(): void {

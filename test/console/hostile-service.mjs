@@ -3,8 +3,10 @@ import { sessionData } from '../../dist/index.js';
 
 const MARKUP = '<img src=x onerror="window.harmed=1">';
 
+const { operations } = sessionData;
+
 export default {
   ...sessionData,
   capabilities: [MARKUP],
-  operations: { ...sessionData.operations, [MARKUP]: { ...sessionData.operations.echo, number: 99 } },
+  operations: { ...operations, [MARKUP]: { ...operations.echo, number: 99 } },
 };

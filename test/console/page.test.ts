@@ -143,7 +143,7 @@ describe.skipIf(CHROMIUM === undefined)('the console page', () => {
     await page.keyboard.press('Enter');
     await page.getByText('holds “/”').waitFor();
     for (const key of ['Backspace', 'Backspace', 'Enter']) await page.keyboard.press(key);
-    await page.getByRole('button', { name: idOf('dd', 0) }).waitFor();
+    await page.getByText('1 session, as of').waitFor();
     for (const _ of ['idle', 'search', 'id']) await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
     await page.locator('#details').getByText('none yet').waitFor();
