@@ -66,7 +66,7 @@ class Page {
 
   onHistory(history: History): void {
     this.#series.load(history);
-    void this.#sessions.load();
+    this.#sessions.reload();
   }
 
   onStatus(status: Status): void {

@@ -32,6 +32,7 @@ export class Sessions {
   #hasEnded = false;
   /** Grows with each question, so that a late answer to an earlier one is passed over. */
   #asked = 0;
+  #isAsking = false;
 
   constructor(api: Api) {
     this.#api = api;
@@ -41,14 +42,14 @@ export class Sessions {
       void this.#start();
     });
     this.#idle.addEventListener('change', () => void this.#start());
-    byId('sessions-refresh').addEventListener('click', () => void this.load());
+    byId('sessions-refresh').addEventListener('click', () => void this.#load());
     this.#next.addEventListener('click', () => {
       this.#cursors.push(this.#nextCursor);
-      void this.load();
+      void this.#load();
     });
     this.#previous.addEventListener('click', () => {
       this.#cursors.pop();
-      void this.load();
+      void this.#load();
     });
     byId('details-close').addEventListener('click', () => this.#close());
     byId('details-remove').addEventListener('click', () => this.#askRemoval());
@@ -64,25 +65,33 @@ export class Sessions {
     }
     this.#search = search;
     this.#cursors = [null];
-    const found = await this.load();
+    const found = await this.#load();
     if (search.kind === 'id' && found.length === 1) await this.#open(search.id);
   }
 
+  /** Reads the list again, unless somebody just asked for one. */
+  reload(): void {
+    if (!this.#isAsking) void this.#load();
+  }
+
   /** Asks for the page that the last cursor begins, and shows what it holds. */
-  async load(): Promise<readonly SessionEntry[]> {
+  async #load(): Promise<readonly SessionEntry[]> {
     this.#asked += 1;
     const asked = this.#asked;
+    this.#isAsking = true;
     try {
       const page = await this.#api.sessions(this.#query());
       if (asked !== this.#asked) return [];
+      this.#isAsking = false;
       this.#show(page);
       return page.sessions;
     } catch (error) {
       if (asked !== this.#asked) return [];
+      this.#isAsking = false;
       // Another server, or the same one after a restart, does not know this page's cursor.
       if (error instanceof Refusal && error.status === 400 && this.#cursors.length > 1) {
         this.#cursors = [null];
-        return this.load();
+        return this.#load();
       }
       setText(this.#note, `The list could not be read: ${messageOf(error)}.`);
       return [];
@@ -194,7 +203,7 @@ export class Sessions {
     this.#removal.ask(id, (wasLive) => {
       if (this.#openId === id) this.#close();
       this.#input.focus();
-      void this.load().then(() => {
+      void this.#load().then(() => {
         const text = wasLive ? `Session ${id} was removed.` : `Session ${id} had already ended.`;
         setText(this.#note, text);
       });
