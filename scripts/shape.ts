@@ -26,7 +26,6 @@ const IS_CODE = /\.(?:[cm]?[jt]s|py|sh)$/;
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   version: [],
-  console: [],
   services: ['core'],
   journal: ['core'],
   workers: ['services', 'journal', 'core', 'version'],
