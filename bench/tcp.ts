@@ -1,92 +1,79 @@
 /**
- * `npm run bench:tcp`: requests per second over loopback TCP, beside Redis under the same load.
- * See bench/README.md for the options.
+ * `npm run bench:tcp`: requests per second over loopback TCP, beside other servers under the same
+ * load. See bench/README.md for the options.
  */
 import { parseArgs } from 'node:util';
 import { VERSION } from '../dist/version.js';
+import { finish, peersOf, positive, whole } from './lib/arguments.ts';
 import { machine, markdownTable, writeResults } from './lib/report.ts';
-import { median, pairedRatio, summarize } from './lib/stats.ts';
 import { stopAll } from './load/children.ts';
-import type { Operation, Shape } from './load/job.ts';
-import { nameOf, runPlan, type Series } from './load/schedule.ts';
-import { startRedis, startSessile, type Target } from './load/servers.ts';
+import { type Job, type Operation, type Outcome, PEER_NAMES, type Shape } from './load/job.ts';
+import { runJob } from './load/run-job.ts';
+import { runPlan } from './load/schedule.ts';
+import { startTargets } from './load/servers.ts';
+import { skippedOf, summaryOf, tableOf } from './load/throughput.ts';
+
+const GENERATOR = new URL('./load/generator.ts', import.meta.url);
 
 /** Long enough for the servers' compilers and for the loop to settle. */
 const WARM_UP_MS = 1_000;
+const QUICK_WARM_UP_MS = 300;
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '2' },
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
     only: { type: 'string', multiple: true, default: ['50x1', '50x16', '50x100', '1x1000'] },
+    peer: { type: 'string', multiple: true, default: [...PEER_NAMES] },
+    'no-peers': { type: 'boolean', default: false },
     run: { type: 'string', default: 'auto' },
     operation: { type: 'string', default: 'echo' },
-    'no-redis': { type: 'boolean', default: false },
     profile: { type: 'string' },
     durability: { type: 'string' },
   },
 });
 
-try {
-  await main();
-} catch (error) {
-  process.stderr.write(`bench:tcp: ${error instanceof Error ? error.message : error}\n`);
-  process.exitCode = 1;
-} finally {
-  await stopAll();
-}
+await finish('bench:tcp', main, stopAll);
 
 async function main(): Promise<void> {
+  const { run, profile, durability, quick } = values;
   const shapes = values.only.map(shapeOf);
   const operation = operationOf(values.operation);
-  const rounds = positive('rounds', values.rounds);
-  const windowMs = positive('seconds', values.seconds) * 1e3;
-  const { run, profile, durability } = values;
-  const targets = [await startSessile({ version: VERSION, run, profile, durability })];
-  const redis = values['no-redis'] ? undefined : await startRedis(durability);
-  if (redis !== undefined) targets.push(redis);
-  else if (!values['no-redis']) console.log('skipped: redis-server is not installed\n');
-  const plan = { targets, shapes, rounds, operation, warmUpMs: WARM_UP_MS, windowMs };
-  const series = await runPlan(plan);
+  const rounds = whole('rounds', values.rounds ?? (quick ? '1' : '5'));
+  const windowMs = positive('seconds', values.seconds ?? (quick ? '0.3' : '2')) * 1e3;
+  const warmUpMs = quick ? QUICK_WARM_UP_MS : WARM_UP_MS;
+  const peers = values['no-peers'] ? [] : peersOf(values.peer);
+  const started = await startTargets({ version: VERSION, run, profile, durability }, peers);
+  const plan = { ...started, shapes, rounds, operation, warmUpMs, windowMs };
+  const series = await runPlan(plan, (job: Job) => runJob<Outcome>(GENERATOR, job), say);
+  const versions = Object.fromEntries(
+    started.targets.map(({ name, version }) => [name, version] as const),
+  );
+  const skipped = [...started.skipped, ...skippedOf(series)];
   const kept = durability === undefined ? 'in memory' : `durability ${durability}`;
+  const used = Object.entries(versions).map((pair) => pair.join(' '));
   const how = `run ${run}, operation ${operation}, ${kept}, median of ${rounds} rounds`;
-  print(targets, shapes, series, how);
-  const versions = Object.fromEntries(targets.map(({ name, version }) => [name, version]));
+  console.log(`${machine()}; ${used.join(', ')}; ${how}\n`);
+  for (const { what, why } of skipped) console.log(`skipped: ${what}: ${why}\n`);
+  console.log(markdownTable(...tableOf(series)));
+  const conditions = durability === undefined ? '' : `, durability ${durability}`;
+  const summary = summaryOf(series, conditions, budgetsOf(durability, operation));
+  if (summary.every(({ peer }) => peer !== undefined)) throw new Error(skipped.at(-1)!.why);
   const name = durability === undefined ? 'tcp' : 'tcp-durable';
-  writeResults(name, { versions, run, operation, durability, rounds, windowMs, series });
+  const options = { run, operation, durability, rounds, windowMs };
+  writeResults(name, { versions, skipped, summary, ...options, series });
 }
 
-function print(
-  targets: readonly Target[],
-  shapes: readonly Shape[],
-  series: readonly Series[],
-  how: string,
-): void {
-  const versions = targets.map(({ name, version }) => `${name} ${version}`).join(', ');
-  console.log(`${machine()}; ${versions}; ${how}\n`);
-  const header = ['connections × in flight', 'server', 'requests/s', 'min–max', 'generator CPU'];
-  const rows = shapes.flatMap((shape) => {
-    const mine = series.filter((one) => one.shape === nameOf(shape));
-    const ours = mine[0].requestsPerSecond;
-    return mine.map((one) => [...cellsOf(one), ratioText(ours, one)]);
-  });
-  console.log(markdownTable([...header, 'sessile / redis'], rows));
+/** The prefix of the budgets that hold for what is measured. */
+function budgetsOf(durability: string | undefined, operation: Operation): string | undefined {
+  if (operation !== 'echo') return undefined;
+  if (durability === undefined) return 'tcp-';
+  return durability === 'commit' ? 'durable-' : undefined;
 }
 
-function cellsOf({ shape, target, requestsPerSecond, generatorCpu }: Series): string[] {
-  const { median: middle, min, max } = summarize(requestsPerSecond);
-  const range = `${thousands(min)}–${thousands(max)}`;
-  const busy = `${Math.round(median(generatorCpu) * 100)} %`;
-  return [shape.replace('x', ' × '), target, thousands(middle), range, busy];
-}
-
-function ratioText(ours: readonly number[], other: Series): string {
-  if (other.target === 'sessile') return '';
-  return pairedRatio(ours, other.requestsPerSecond).toFixed(2);
-}
-
-function thousands(value: number): string {
-  return `${(value / 1e3).toFixed(1)} k`;
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
 function shapeOf(text: string): Shape {
@@ -98,10 +85,4 @@ function shapeOf(text: string): Shape {
 function operationOf(text: string): Operation {
   if (text === 'echo' || text === 'put') return text;
   throw new Error(`--operation ${text}: echo or put`);
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (value > 0) return value;
-  throw new Error(`--${name} ${text}: a number above 0`);
 }

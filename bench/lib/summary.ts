@@ -2,7 +2,7 @@
  * The rows by which every benchmark reports to `npm run bench`: bench/README.md has the contract.
  */
 import { BUDGETS, holds } from './budgets.ts';
-import { pairedRatio, summarize } from './stats.ts';
+import { pairedRatio, type Rounds, summarize } from './stats.ts';
 
 export interface SummaryRow {
   /** What was measured, with the conditions that tell it from other rows. */
@@ -28,15 +28,10 @@ export interface Skipped {
   readonly why: string;
 }
 
-/** Our own row: one value a round. */
-export function ourRow(
-  what: string,
-  unit: string,
-  values: readonly number[],
-  budget?: string,
-): SummaryRow {
-  const { median: figure, min, max } = summarize(values);
-  return judged({ what, figure, unit, min, max, rounds: values.length }, budget);
+/** Our own row. At least one round must count. */
+export function ourRow(what: string, unit: string, values: Rounds, budget?: string): SummaryRow {
+  const { median: figure, min, max, rounds } = summarize(values);
+  return judged({ what, figure, unit, min, max, rounds }, budget);
 }
 
 /** Which way is better: less of a time, more of a rate. */
@@ -44,9 +39,9 @@ export type Better = 'less' | 'more';
 
 /** A peer's row, with the ratio to ours of the same rounds. */
 export function peerRow(
-  ours: { what: string; unit: string; values: readonly number[]; better: Better },
+  ours: { what: string; unit: string; values: Rounds; better: Better },
   peer: string,
-  values: readonly number[],
+  values: Rounds,
   budget?: string,
 ): SummaryRow {
   const row = ourRow(ours.what, ours.unit, values);

@@ -3,9 +3,14 @@
  * of them can be stopped whatever happens.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How long a process may take to start, or to end before it is killed. */
 const GRACE_MS = 10_000;
+
+/** Between two looks whether a silent server listens by now. */
+const LOOK_MS = 20;
 
 const running = new Set<ChildProcess>();
 
@@ -48,6 +53,43 @@ export function startServer(
       clearTimeout(late);
       if (error.code === 'ENOENT') resolve(undefined);
       else reject(error);
+    });
+  });
+}
+
+/**
+ * Starts a server that says nothing, and waits until its port takes connections. Undefined when
+ * its program is not installed.
+ */
+export async function startListening(
+  command: string,
+  args: readonly string[],
+  port: number,
+): Promise<ChildProcess | undefined> {
+  const child = track(spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'] }));
+  let failure: NodeJS.ErrnoException | undefined;
+  child.once('error', (error) => {
+    failure = error;
+  });
+  child.once('exit', (code) => {
+    failure ??= new Error(`${command} ended with code ${code}`);
+  });
+  for (const began = performance.now(); performance.now() - began < GRACE_MS; ) {
+    if (await answers(port)) return child;
+    if (failure?.code === 'ENOENT') return undefined;
+    if (failure !== undefined) throw failure;
+    await sleep(LOOK_MS);
+  }
+  throw new Error(`${command} did not start`);
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
     });
   });
 }

@@ -5,9 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LoadConnection } from './connection.ts';
 import type { Job, Outcome } from './job.ts';
-import type { Lanes } from './protocol.ts';
-import { RedisLanes } from './redis-lanes.ts';
-import { SessileLanes } from './sessile-lanes.ts';
+import { makeLanes } from './lanes.ts';
 import { Wire } from './wire.ts';
 
 process.once('message', (job: Job) => {
@@ -18,6 +16,8 @@ process.once('message', (job: Job) => {
 });
 // A benchmark that was stopped must not leave its load behind.
 process.on('disconnect', () => process.exit(1));
+// A reply that is not what was asked for is found in a callback of its socket.
+process.on('uncaughtException', stop);
 
 async function run(job: Job): Promise<Outcome> {
   const connections: LoadConnection[] = [];
@@ -38,10 +38,7 @@ async function run(job: Job): Promise<Outcome> {
 }
 
 async function open(job: Job, number: number): Promise<LoadConnection> {
-  const lanes: Lanes =
-    job.target === 'redis'
-      ? new RedisLanes(number, job.inFlight)
-      : new SessileLanes(number, job.inFlight, job.operation);
+  const lanes = makeLanes(job.target, number, job.inFlight, job.operation);
   const wire = new Wire(job.port);
   await wire.connected();
   wire.socket.on('error', stop);

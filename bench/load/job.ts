@@ -3,6 +3,11 @@
  * boundary as JSON.
  */
 
+/** The servers beside ours, in the order in which they take turns. */
+export const PEER_NAMES = ['redis', 'memcached', 'tarantool'] as const;
+export type PeerName = (typeof PEER_NAMES)[number];
+export type TargetName = 'sessile' | PeerName;
+
 export type Operation = 'echo' | 'put';
 
 export interface Shape {
@@ -12,7 +17,7 @@ export interface Shape {
 }
 
 export interface Job extends Shape {
-  readonly target: 'sessile' | 'redis';
+  readonly target: TargetName;
   readonly port: number;
   readonly operation: Operation;
   readonly warmUpMs: number;
@@ -26,5 +31,5 @@ export interface Outcome {
   readonly generatorCpu: number;
 }
 
-/** Bytes that a request carries, as `SET`'s value or as our body's string. */
+/** Bytes that a request carries, as a peer's value or as our body's string. */
 export const PAYLOAD_BYTES = 64;

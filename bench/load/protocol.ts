@@ -1,5 +1,5 @@
 /**
- * One protocol as the closed loop sees it. Both are held to the same work per request: three
+ * One protocol as the load generator sees it. All are held to the same work per request: three
  * words patched into a pre-built frame, and a scan that checks each reply.
  */
 import type { Wire } from './wire.ts';
@@ -21,5 +21,11 @@ export interface Lanes {
   lane: number;
 }
 
-/** Longest reply of either protocol to these requests, with room to spare. */
+/** Longest reply of any protocol to these requests, with room to spare. */
 export const REPLY_BYTES_MAX = 1024;
+
+/** The beginning of an answer that was not expected, for an error. */
+export function textAt(view: DataView, at: number, end: number): string {
+  const length = Math.min(end - at, 80);
+  return JSON.stringify(Buffer.from(view.buffer, view.byteOffset + at, length).toString());
+}

@@ -2,7 +2,7 @@
  * `SET key value` with a 16-byte key and a 64-byte value, in Redis' protocol.
  */
 import { PAYLOAD_BYTES } from './job.ts';
-import type { Lanes } from './protocol.ts';
+import { type Lanes, textAt } from './protocol.ts';
 
 const KEY_BYTES = 16;
 const HEAD = Buffer.from(`*3\r\n$3\r\nSET\r\n$${KEY_BYTES}\r\n`);
@@ -60,9 +60,4 @@ export class RedisLanes implements Lanes {
     this.lane = this.#oldest;
     return at + OK_BYTES;
   }
-}
-
-function textAt(view: DataView, at: number, end: number): string {
-  const length = Math.min(end - at, 80);
-  return JSON.stringify(Buffer.from(view.buffer, view.byteOffset + at, length).toString());
 }

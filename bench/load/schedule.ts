@@ -1,9 +1,8 @@
 /**
  * The order of measurements: within a round each shape is measured on every target in turn, so
- * that the two figures of a pair lie seconds apart.
+ * that the figures that are compared lie seconds apart.
  */
-import type { Operation, Outcome, Shape } from './job.ts';
-import { runJob } from './run-job.ts';
+import type { Job, Operation, Outcome, Shape, TargetName } from './job.ts';
 import type { Target } from './servers.ts';
 
 export interface Plan {
@@ -15,40 +14,56 @@ export interface Plan {
   readonly windowMs: number;
 }
 
-/** What one target did under one shape, one figure a round. */
+/** What one target did under one shape, one figure a round; null where the load failed. */
 export interface Series {
-  readonly target: Target['name'];
+  readonly target: TargetName;
   readonly shape: string;
-  readonly requestsPerSecond: number[];
-  readonly generatorCpu: number[];
+  readonly requestsPerSecond: (number | null)[];
+  readonly generatorCpu: (number | null)[];
+  /** Why rounds were discarded. */
+  readonly discarded: string[];
 }
 
 export function nameOf(shape: Shape): string {
   return `${shape.connections}x${shape.inFlight}`;
 }
 
-export async function runPlan(plan: Plan): Promise<Series[]> {
+/** `run` does one job; `say` is told of each figure and of each round that is discarded. */
+export async function runPlan(
+  plan: Plan,
+  run: (job: Job) => Promise<Outcome>,
+  say: (text: string) => void,
+): Promise<Series[]> {
+  const { operation, warmUpMs, windowMs } = plan;
   const pairs = plan.shapes.flatMap((shape) => plan.targets.map((target) => ({ shape, target })));
   const series = pairs.map(({ shape, target }) => emptySeries(shape, target));
-  for (let round = 0; round < plan.rounds; round++) {
+  for (let round = 1; round <= plan.rounds; round++) {
     for (const [i, { shape, target }] of pairs.entries()) {
-      const { operation, warmUpMs, windowMs } = plan;
       const { name, port } = target;
       const job = { ...shape, target: name, port, operation, warmUpMs, windowMs };
-      note(series[i], await runJob(job));
+      const text = await note(series[i], run(job));
+      say(`round ${round}: ${name} ${nameOf(shape)} ${text}`);
     }
   }
   return series;
 }
 
-function emptySeries(shape: Shape, target: Target): Series {
-  return { target: target.name, shape: nameOf(shape), requestsPerSecond: [], generatorCpu: [] };
+function emptySeries(shape: Shape, { name }: Target): Series {
+  const figures = { requestsPerSecond: [], generatorCpu: [], discarded: [] };
+  return { target: name, shape: nameOf(shape), ...figures };
 }
 
-function note(series: Series, outcome: Outcome): void {
-  series.requestsPerSecond.push(outcome.replies / outcome.seconds);
-  series.generatorCpu.push(outcome.generatorCpu);
-  const { target, shape, requestsPerSecond } = series;
-  const rate = Math.round(requestsPerSecond.at(-1)!);
-  process.stderr.write(`round ${requestsPerSecond.length}: ${target} ${shape} ${rate}/s\n`);
+async function note(series: Series, outcome: Promise<Outcome>): Promise<string> {
+  try {
+    const { replies, seconds, generatorCpu } = await outcome;
+    series.requestsPerSecond.push(replies / seconds);
+    series.generatorCpu.push(generatorCpu);
+    return `${Math.round(replies / seconds)}/s`;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    series.requestsPerSecond.push(null);
+    series.generatorCpu.push(null);
+    series.discarded.push(why);
+    return `discarded: ${why}`;
+  }
 }
