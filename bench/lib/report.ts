@@ -26,9 +26,18 @@ export function markdownTable(header: readonly string[], rows: readonly string[]
   return [line(header), line(rule), ...rows.map(line)].join('\n');
 }
 
-export function writeResults(name: string, results: object): void {
+/** Where all results go; made when it is not there. */
+export function resultsFolder(): URL {
   const folder = new URL('bench/results/', ROOT);
   mkdirSync(folder, { recursive: true });
-  const file = new URL(`${name}.json`, folder);
-  writeFileSync(file, `${JSON.stringify({ machine: machine(), ...results }, null, 2)}\n`);
+  return folder;
+}
+
+export function resultsFile(name: string): URL {
+  return new URL(`${name}.json`, resultsFolder());
+}
+
+export function writeResults(name: string, results: object): void {
+  const text = `${JSON.stringify({ machine: machine(), ...results }, null, 2)}\n`;
+  writeFileSync(resultsFile(name), text);
 }
