@@ -1,68 +1,80 @@
 /**
  * `npm run bench:store`: sessions as data in one process, beside `lru-cache` with a TTL and, where
- * Erlang is installed, ETS. See bench/README.md.
+ * Erlang is installed, its stores. See bench/README.md.
  */
 import { parseArgs } from 'node:util';
+import { finish, whole } from './lib/arguments.ts';
+import { BUDGETS } from './lib/budgets.ts';
 import { installedVersion, machine, markdownTable, writeResults } from './lib/report.ts';
-import { median, pairedRatio } from './lib/stats.ts';
-import { erlangVersion, measureEts } from './store/ets.ts';
+import type { Skipped, SummaryRow } from './lib/summary.ts';
+import { stopAll } from './load/children.ts';
+import { contest, summaryOf } from './store/contest.ts';
+import { erlangVersion, startErlang } from './store/erlang.ts';
 import { LruStore } from './store/lru-store.ts';
 import { OurStore } from './store/ours.ts';
-import { cycle, SESSIONS, type StoreWork, WORKS } from './store/store.ts';
+import { type Contender, cycle, SESSIONS, type StoreWork, WORKS } from './store/store.ts';
 import { makeKeys } from './table/keys.ts';
 
-type Figures = Record<StoreWork, number>[];
-
-/** Cycles before the first that counts: compilers and caches settle in them. */
 const WARM_UP_CYCLES = 10;
+const QUICK_WARM_UP_CYCLES = 2;
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '21' } } });
-const rounds = Number(values.rounds);
-
-const keys = makeKeys(SESSIONS);
-const order = shuffled(SESSIONS);
-const stores = [new OurStore(keys, order), new LruStore(keys, order)];
-const figures = new Map<string, Figures>(stores.map(({ name }) => [name, []]));
-for (let round = -WARM_UP_CYCLES; round < rounds; round++) {
-  for (const store of stores) {
-    const one = await cycle(store);
-    if (round >= 0) figures.get(store.name)!.push(one);
-  }
-}
-const versions: Record<string, string> = { 'lru-cache': installedVersion('lru-cache') };
-const ets = measureEts(rounds + WARM_UP_CYCLES)?.slice(WARM_UP_CYCLES);
-if (ets === undefined) console.log('skipped: Erlang is not installed\n');
-else {
-  figures.set('ETS', ets);
-  versions['Erlang/OTP'] = erlangVersion();
-}
-print();
-writeResults('store', {
-  versions,
-  sessions: SESSIONS,
-  rounds,
-  figures: Object.fromEntries(figures),
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, rounds: { type: 'string' } },
 });
 
-function print(): void {
-  const used = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  console.log(
-    `${machine()}; ${used.join(', ')}; ${SESSIONS} sessions, median of ${rounds} rounds\n`,
+await finish('bench:store', main, stopAll);
+
+async function main(): Promise<void> {
+  const rounds = whole('rounds', values.rounds ?? (values.quick ? '2' : '11'));
+  const keys = makeKeys(SESSIONS);
+  const order = shuffled(SESSIONS);
+  const warmUpCycles = values.quick ? QUICK_WARM_UP_CYCLES : WARM_UP_CYCLES;
+  const contenders: Contender[] = [new OurStore(keys, order), new LruStore(keys, order)].map(
+    (store) => ({ name: store.name, warmUpCycles, cycle: () => cycle(store) }),
   );
-  const names = [...figures.keys()];
-  const peers = names.slice(1);
-  const header = [
-    'work',
-    ...names.map((name) => `${name}, ns`),
-    ...peers.map((p) => `${p} / ours`),
-  ];
-  const rows = WORKS.map((work) => {
-    const of = (name: string): number[] => figures.get(name)!.map((one) => one[work]);
-    const medians = names.map((name) => median(of(name)).toFixed(0));
-    const ratios = peers.map((name) => `${pairedRatio(of(name), of(names[0])).toFixed(2)}×`);
-    return [work, ...medians, ...ratios];
+  const versions: Record<string, string> = { 'lru-cache': installedVersion('lru-cache') };
+  const missing: Skipped[] = [];
+  const erlang = startErlang();
+  if (erlang === undefined) {
+    missing.push({ what: 'ETS, DETS and Mnesia', why: 'Erlang is not installed' });
+  } else {
+    contenders.push(...erlang);
+    versions['Erlang/OTP'] = erlangVersion();
+  }
+  const result = await contest(contenders, rounds);
+  const summary = summaryOf(result, budgetOf);
+  const skipped = [...missing, ...result.skipped];
+  const used = Object.entries(versions).map((pair) => pair.join(' '));
+  const how = `${SESSIONS} sessions, median of ${rounds} rounds`;
+  console.log(`${machine()}; ${used.join(', ')}; ${how}\n`);
+  for (const { what, why } of skipped) console.log(`skipped: ${what}: ${why}\n`);
+  print(
+    contenders.map(({ name }) => name),
+    summary,
+  );
+  writeResults('store', { versions, skipped, sessions: SESSIONS, rounds, summary });
+}
+
+function budgetOf(name: string, work: StoreWork): string | undefined {
+  const budget = `ets-${work}`;
+  return name === 'ETS' && budget in BUDGETS ? budget : undefined;
+}
+
+/** A line for each store: its nanoseconds, and how many times as fast ours is. */
+function print(names: readonly string[], rows: readonly SummaryRow[]): void {
+  const header = ['ns a session (sessile is)', ...WORKS];
+  const lines = names.map((name, i) => {
+    const cells = WORKS.map((work) => {
+      const isIt = (row: SummaryRow): boolean =>
+        row.what.startsWith(`${work},`) && row.peer === (i === 0 ? undefined : name);
+      const row = rows.find(isIt);
+      if (row === undefined) return '–';
+      const ratio = row.ratio === undefined ? '' : ` (${row.ratio.toFixed(2)}×)`;
+      return `${row.figure.toFixed(0)}${ratio}`;
+    });
+    return [name, ...cells];
   });
-  console.log(markdownTable(header, rows));
+  console.log(markdownTable(header, lines));
 }
 
 /** A repeatable order, each session once. */

@@ -32,6 +32,17 @@ export interface Store {
   sweep(): void;
 }
 
+/** Nanoseconds per session of each work that a store does. */
+export type Cycle = Partial<Record<StoreWork, number>>;
+
+/** A store of any process. */
+export interface Contender {
+  readonly name: string;
+  /** Cycles before the first that counts, in which compilers and caches settle. */
+  readonly warmUpCycles: number;
+  cycle(): Promise<Cycle>;
+}
+
 /** What each work is done to, for a cost per session. */
 export const COUNTS: Readonly<Record<StoreWork, number>> = {
   create: SESSIONS,
@@ -44,9 +55,8 @@ export const COUNTS: Readonly<Record<StoreWork, number>> = {
   sweep: SESSIONS / 2,
 };
 
-/** Nanoseconds per session of each work in one cycle. */
-export async function cycle(store: Store): Promise<Record<StoreWork, number>> {
-  const figures = {} as Record<StoreWork, number>;
+export async function cycle(store: Store): Promise<Cycle> {
+  const figures: Cycle = {};
   for (const work of WORKS) {
     if (work === 'sweep') {
       store.expire();
