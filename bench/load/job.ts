@@ -3,6 +3,8 @@
  * boundary as JSON.
  */
 
+import type { Latencies } from './latencies.ts';
+
 /** The servers beside ours, in the order in which they take turns. */
 export const PEER_NAMES = ['redis', 'memcached', 'tarantool'] as const;
 export type PeerName = (typeof PEER_NAMES)[number];
@@ -29,6 +31,29 @@ export interface Outcome {
   readonly seconds: number;
   /** Share of one core that the generator itself used: near 1 it is what limits the result. */
   readonly generatorCpu: number;
+}
+
+/** An open loop: requests at a fixed rate over all connections. */
+export interface LatencyJob {
+  readonly target: TargetName;
+  readonly port: number;
+  readonly operation: Operation;
+  readonly connections: number;
+  /** Requests that a connection can have in flight: what is due beyond them waits, and counts. */
+  readonly lanes: number;
+  readonly requestsPerSecond: number;
+  readonly warmUpMs: number;
+  readonly windowMs: number;
+}
+
+export interface LatencyOutcome {
+  readonly latencies: Latencies;
+  /** Answered requests among those due in the window. */
+  readonly requestsPerSecond: number;
+  /** Requests that had no answer a second after the last was due. */
+  readonly unanswered: number;
+  /** What 99 % of the generator's own turns took at most: how fine the latencies are. */
+  readonly turnMicroseconds: number;
 }
 
 /** Bytes that a request carries, as a peer's value or as our body's string. */
