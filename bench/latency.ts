@@ -24,7 +24,7 @@ const GENERATOR = new URL('./load/generator.ts', import.meta.url);
 const LATENCY_GENERATOR = new URL('./load/latency-generator.ts', import.meta.url);
 
 /** The closed loop that finds what each server can do at most. */
-const PEAK_SHAPE: Shape = { connections: 50, inFlight: 16 };
+const PEAK_SHAPE: Shape = { connections: 50, inFlight: 1 };
 
 const { values } = parseArgs({
   options: {

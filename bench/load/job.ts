@@ -52,8 +52,8 @@ export interface LatencyOutcome {
   readonly requestsPerSecond: number;
   /** Requests that had no answer a second after the last was due. */
   readonly unanswered: number;
-  /** What 99 % of the generator's own turns took at most: how fine the latencies are. */
-  readonly turnMicroseconds: number;
+  /** 99 % of the batches were sent at most so late: how much of a latency is the generator's. */
+  readonly lateMicroseconds: number;
 }
 
 /** Bytes that a request carries, as a peer's value or as our body's string. */

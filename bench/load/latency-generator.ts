@@ -5,7 +5,7 @@
 import { openWire, serveJob } from './generator-process.ts';
 import type { LatencyJob, LatencyOutcome } from './job.ts';
 import { LatencyRecorder } from './latencies.ts';
-import { OpenConnection } from './open-connection.ts';
+import { type Observer, OpenConnection } from './open-connection.ts';
 import { Timetable } from './timetable.ts';
 
 /** Before the first request, so that no connection starts late. */
@@ -18,7 +18,7 @@ serveJob(run);
 
 async function run(job: LatencyJob): Promise<LatencyOutcome> {
   const latencies = new LatencyRecorder();
-  const turns = new LatencyRecorder();
+  const late = new LatencyRecorder();
   const wires = [];
   for (let number = 0; number < job.connections; number++) {
     wires.push(await openWire(job, number, job.lanes));
@@ -27,11 +27,14 @@ async function run(job: LatencyJob): Promise<LatencyOutcome> {
   const timetable = new Timetable(start, job.requestsPerSecond, job.connections);
   const first = start + job.warmUpMs;
   const end = first + job.windowMs;
-  const answered = (dueMs: number, nowMs: number): void => {
-    if (dueMs >= first) latencies.record(nowMs - dueMs);
+  const observer: Observer = {
+    answered: (dueMs, nowMs) => {
+      if (dueMs >= first) latencies.record(nowMs - dueMs);
+    },
+    late: (ms) => late.record(ms),
   };
   const connections = wires.map(({ wire, lanes }, number) => {
-    const connection = new OpenConnection(wire.socket, lanes, number, job.lanes, answered);
+    const connection = new OpenConnection(wire.socket, lanes, number, job.lanes, observer);
     wire.receive = (bytes, view, length) => {
       const now = performance.now();
       connection.data(bytes, view, length, now);
@@ -39,13 +42,13 @@ async function run(job: LatencyJob): Promise<LatencyOutcome> {
     };
     return connection;
   });
-  await turn(connections, timetable, end, turns);
-  const unanswered = recordUnanswered(connections, timetable, end, answered);
+  await turn(connections, timetable, end);
+  const unanswered = recordUnanswered(connections, timetable, end, observer);
   return {
     latencies: latencies.latencies(),
     requestsPerSecond: (latencies.count - unanswered) / (job.windowMs / 1e3),
     unanswered,
-    turnMicroseconds: turns.latencies().p99,
+    lateMicroseconds: late.latencies().p99,
   };
 }
 
@@ -54,14 +57,10 @@ function turn(
   connections: readonly OpenConnection[],
   timetable: Timetable,
   end: number,
-  turns: LatencyRecorder,
 ): Promise<void> {
-  let last = performance.now();
   return new Promise((resolve) => {
     const once = (): void => {
       const now = performance.now();
-      turns.record(now - last);
-      last = now;
       for (const connection of connections) connection.pump(timetable, Math.min(now, end));
       const isOver = now >= end && connections.every(({ sent, replies }) => sent === replies);
       if (isOver || now >= end + DRAIN_MS) resolve();
@@ -76,7 +75,7 @@ function recordUnanswered(
   connections: readonly OpenConnection[],
   timetable: Timetable,
   end: number,
-  answered: (dueMs: number, nowMs: number) => void,
+  observer: Observer,
 ): number {
   const now = performance.now();
   let count = 0;
@@ -85,7 +84,7 @@ function recordUnanswered(
     for (let n = connection.sent; n < timetable.dueBy(number, end); n++) {
       due.push(timetable.dueAt(number, n));
     }
-    for (const dueMs of due) answered(dueMs, now);
+    for (const dueMs of due) observer.answered(dueMs, now);
     count += due.length;
   }
   return count;

@@ -38,7 +38,7 @@ export interface LatencySeries {
   readonly isCommon: boolean;
   readonly requestsPerSecond: number;
   readonly latencies: (Latencies | null)[];
-  readonly turnMicroseconds: (number | null)[];
+  readonly lateMicroseconds: (number | null)[];
   readonly problems: string[];
 }
 
@@ -47,7 +47,7 @@ export function planSeries(peaks: readonly Peak[]): LatencySeries[] {
   const slowest = Math.min(...peaks.map(({ requestsPerSecond }) => requestsPerSecond));
   const common = Math.floor(slowest * COMMON_SHARE);
   const empty = (of: Peak, load: string, isCommon: boolean, rate: number): LatencySeries => {
-    const figures = { latencies: [], turnMicroseconds: [], problems: [] };
+    const figures = { latencies: [], lateMicroseconds: [], problems: [] };
     return { target: of.target.name, load, isCommon, requestsPerSecond: rate, ...figures };
   };
   const text = `${Math.round(common / 1e3)} k/s`;
@@ -83,15 +83,15 @@ export async function measureLatencies(
 
 async function note(series: LatencySeries, outcome: Promise<LatencyOutcome>): Promise<string> {
   try {
-    const { latencies, unanswered, turnMicroseconds } = await outcome;
+    const { latencies, unanswered, lateMicroseconds } = await outcome;
     series.latencies.push(latencies);
-    series.turnMicroseconds.push(turnMicroseconds);
+    series.lateMicroseconds.push(lateMicroseconds);
     if (unanswered > 0) series.problems.push(`${unanswered} requests unanswered, which count`);
     return `p99 ${Math.round(latencies.p99)} µs`;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     series.latencies.push(null);
-    series.turnMicroseconds.push(null);
+    series.lateMicroseconds.push(null);
     series.problems.push(`discarded: ${why}`);
     return series.problems.at(-1)!;
   }
@@ -105,11 +105,11 @@ export function tableOf(all: readonly LatencySeries[]): [string[], string[][]] {
       const { median, min, max } = summarize(roundsOf(series, name));
       return `${Math.round(median)} (${Math.round(min)}–${Math.round(max)})`;
     });
-    const turn = Math.round(summarize(series.turnMicroseconds).median);
+    const late = Math.round(summarize(series.lateMicroseconds).median);
     const rate = Math.round(series.requestsPerSecond).toLocaleString('en');
-    return [series.load, series.target, rate, ...cells, String(turn)];
+    return [series.load, series.target, rate, ...cells, String(late)];
   });
-  return [[...header, 'generator’s turn, p99'], rows];
+  return [[...header, 'of it sent late, p99, µs'], rows];
 }
 
 export function summaryOf(all: readonly LatencySeries[]): SummaryRow[] {

@@ -7,8 +7,13 @@ import type { Socket } from 'node:net';
 import { type Lanes, REPLY_BYTES_MAX } from './protocol.ts';
 import type { Timetable } from './timetable.ts';
 
-/** Takes when a request was due, and when it was answered. */
-export type Answered = (dueMs: number, nowMs: number) => void;
+/** What a connection reports. */
+export interface Observer {
+  /** When a request was due, and when it was answered. */
+  answered(dueMs: number, nowMs: number): void;
+  /** How late the first of a batch was sent, when it was the generator that was late. */
+  late(ms: number): void;
+}
 
 export class OpenConnection {
   /** Requests sent, and those of them that were answered. */
@@ -18,7 +23,7 @@ export class OpenConnection {
   readonly #lanes: Lanes;
   readonly #number: number;
   readonly #lanesMax: number;
-  readonly #answered: Answered;
+  readonly #observer: Observer;
   /** Frames, used over and over: see `LoadConnection`. */
   readonly #frames: Buffer;
   #at = 0;
@@ -29,15 +34,17 @@ export class OpenConnection {
   readonly #free: Int32Array;
   #freed: number;
   #taken = 0;
+  /** Whether requests that are due wait for a lane. */
+  #isBehind = false;
   /** When the request that each lane has in flight was due. */
   readonly #due: Float64Array;
 
-  constructor(socket: Socket, lanes: Lanes, number: number, lanesMax: number, answered: Answered) {
+  constructor(socket: Socket, lanes: Lanes, number: number, lanesMax: number, observer: Observer) {
     this.#socket = socket;
     this.#lanes = lanes;
     this.#number = number;
     this.#lanesMax = lanesMax;
-    this.#answered = answered;
+    this.#observer = observer;
     this.#frames = lanes.skeleton(lanesMax * 3);
     this.#free = Int32Array.from({ length: lanesMax }, (_, lane) => lane);
     this.#freed = lanesMax;
@@ -49,6 +56,7 @@ export class OpenConnection {
     const due = timetable.dueBy(this.#number, nowMs);
     if (this.sent >= due || this.#freed === this.#taken) return;
     const lanes = this.#lanes;
+    if (!this.#isBehind) this.#observer.late(nowMs - timetable.dueAt(this.#number, this.sent));
     if (this.#at > 2 * this.#lanesMax * lanes.frameBytes) this.#at = 0;
     const first = this.#at;
     while (this.sent < due && this.#taken < this.#freed) {
@@ -59,6 +67,7 @@ export class OpenConnection {
       lanes.patch(this.#at, lane);
       this.#at += lanes.frameBytes;
     }
+    this.#isBehind = this.sent < due;
     this.#socket.write(this.#frames.subarray(first, this.#at));
   }
 
@@ -86,7 +95,7 @@ export class OpenConnection {
     this.replies += 1;
     this.#free[this.#freed % this.#lanesMax] = lane;
     this.#freed += 1;
-    this.#answered(this.#due[lane], nowMs);
+    this.#observer.answered(this.#due[lane], nowMs);
   }
 
   /** Completes the split reply; returns where in the new chunk the next one begins. */
