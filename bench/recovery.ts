@@ -3,15 +3,16 @@
  * from the start of its process to the line that it listens. See bench/README.md.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Engine } from '../dist/index.js';
+import { finish, whole } from './lib/arguments.ts';
 import { machine, markdownTable, writeResults } from './lib/report.ts';
-import { median, summarize } from './lib/stats.ts';
+import { ourRow } from './lib/summary.ts';
 import { startServer, stopAll } from './load/children.ts';
+import { makeFolder } from './load/places.ts';
 
 const MAIN = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const PAYLOAD_BYTES = 100;
@@ -19,36 +20,54 @@ const PAYLOAD_BYTES = 100;
 const LIMIT_BYTES = 256;
 const READY = /listening on .*\n.*?(\d+) recovered from (\d+) bytes in (\d+) ms/;
 
+/** The budget speaks of a million. */
+const BUDGET_SESSIONS = 1_000_000;
+const QUICK_SESSIONS = 50_000;
+
 const { values } = parseArgs({
   options: {
-    sessions: { type: 'string', default: '1000000' },
-    rounds: { type: 'string', default: '5' },
+    quick: { type: 'boolean', default: false },
+    sessions: { type: 'string' },
+    rounds: { type: 'string' },
   },
 });
-const sessions = Number(values.sessions);
-const rounds = Number(values.rounds);
-const folder = mkdtempSync(join(tmpdir(), 'sessile-recovery-'));
+const folder = makeFolder();
 
-try {
-  await fill();
-  const before = diskBytes();
+await finish('bench:recovery', main, stopAll);
+
+async function main(): Promise<void> {
+  const { quick } = values;
+  const fallback = quick ? QUICK_SESSIONS : BUDGET_SESSIONS;
+  const sessions = whole('sessions', values.sessions ?? String(fallback));
+  const rounds = whole('rounds', values.rounds ?? (quick ? '2' : '5'));
+  await fill(sessions);
+  const bytes = diskBytes();
   const starts: number[] = [];
   const recoveries: number[] = [];
   for (let round = 0; round < rounds; round++) {
     dropCaches();
-    const { startMs, recoveryMs } = await start();
+    const { startMs, recoveryMs } = await start(sessions);
     starts.push(startMs);
     recoveries.push(recoveryMs);
   }
-  print(before, starts, recoveries);
-  writeResults('recovery', { versions: {}, sessions, rounds, bytes: before, starts, recoveries });
-} finally {
-  await stopAll();
-  rmSync(folder, { recursive: true, force: true });
+  const count = `${sessions.toLocaleString('en')} sessions`;
+  const budget = sessions === BUDGET_SESSIONS ? 'recovery' : undefined;
+  const summary = [
+    ourRow(`recovery of ${count}`, 'ms', recoveries, budget),
+    ourRow(`start to listening with ${count}`, 'ms', starts),
+    ourRow(`on disk, ${count}`, 'bytes', [bytes]),
+  ];
+  console.log(`${machine()}; median of ${rounds} starts\n`);
+  const rows = summary.map(({ what, figure, unit, min, max }) => {
+    const range = `${Math.round(min)}–${Math.round(max)}`;
+    return [what, Math.round(figure).toLocaleString('en'), range, unit];
+  });
+  console.log(markdownTable(['what', 'median', 'min–max', 'unit'], rows));
+  writeResults('recovery', { versions: {}, summary, sessions, rounds });
 }
 
 /** Sessions with some data and a stored reply each, registered and written in turn. */
-async function fill(): Promise<void> {
+async function fill(sessions: number): Promise<void> {
   const limits = { dataBytesMax: LIMIT_BYTES, replyBytesMax: LIMIT_BYTES, sessionsMax: sessions };
   const options = { shards: 1, ttlMs: null, dataDir: folder, durability: 'off' } as const;
   const engine = await Engine.start({ ...limits, ...options });
@@ -64,7 +83,7 @@ async function fill(): Promise<void> {
   await engine.stop();
 }
 
-async function start(): Promise<{ startMs: number; recoveryMs: number }> {
+async function start(sessions: number): Promise<{ startMs: number; recoveryMs: number }> {
   const began = performance.now();
   const args = [MAIN, 'serve', '--port', '0', '--shards', '1', '--ttl-ms', 'never'];
   const bytes = ['--data-bytes-max', '--reply-bytes-max'].flatMap((o) => [o, `${LIMIT_BYTES}`]);
@@ -84,15 +103,4 @@ function dropCaches(): void {
 function diskBytes(): number {
   const sizes = readdirSync(folder).map((name) => statSync(join(folder, name)).size);
   return sizes.reduce((sum, size) => sum + size, 0);
-}
-
-function print(bytes: number, starts: number[], recoveries: number[]): void {
-  console.log(`${machine()}; median of ${rounds} starts\n`);
-  const { min, max } = summarize(starts);
-  const ms = (value: number): string => `${Math.round(value)} ms`;
-  const header = ['sessions', 'on disk', 'recovery', 'start to listening', 'min–max'];
-  const size = `${Math.round(bytes / 2 ** 20)} MiB`;
-  const range = `${Math.round(min)}–${Math.round(max)}`;
-  const cells = [ms(median(recoveries)), ms(median(starts)), range];
-  console.log(markdownTable(header, [[String(sessions), size, ...cells]]));
 }
