@@ -2,7 +2,7 @@
  * Runs one part in a process of its own, with everything that it starts in one process group, so
  * that nothing of it is left whatever becomes of it.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -33,14 +33,21 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-export async function runPart(part: Part, options: readonly string[]): Promise<PartResults> {
+/** Where a part's own table and progress go: never to the output that the summary is for. */
+export type Progress = 'shown' | 'hidden';
+
+export async function runPart(
+  part: Part,
+  options: readonly string[],
+  progress: Progress = 'shown',
+): Promise<PartResults> {
   const { name, script = name, args = [] } = part;
   const file = new URL(`${script}.ts`, BENCH);
   if (!existsSync(file)) return failedPart(name, 0, `there is no bench/${script}.ts`);
   const results = resultsFile(name);
   rmSync(results, { force: true });
   const began = performance.now();
-  const failure = await ended(fileURLToPath(file), [...args, ...options]);
+  const failure = await ended(fileURLToPath(file), [...args, ...options], progress);
   const seconds = (performance.now() - began) / 1e3;
   if (failure !== undefined) return failedPart(name, seconds, failure);
   if (!existsSync(results)) return failedPart(name, seconds, `it wrote no ${name}.json`);
@@ -48,15 +55,20 @@ export async function runPart(part: Part, options: readonly string[]): Promise<P
 }
 
 /** Runs a script to its end; why it failed, or undefined. */
-function ended(file: string, args: readonly string[]): Promise<string | undefined> {
+function ended(
+  file: string,
+  args: readonly string[],
+  progress: Progress,
+): Promise<string | undefined> {
   const argv = ['--import', 'tsx', file, ...args];
-  // What a part prints is progress here: the standard output is for the summary alone.
-  const child = spawn(process.execPath, argv, { stdio: ['ignore', 2, 'pipe'], detached: true });
+  const isShown = progress === 'shown';
+  const stdio: StdioOptions = ['ignore', isShown ? 2 : 'ignore', 'pipe'];
+  const child = spawn(process.execPath, argv, { stdio, detached: true });
   current = child;
   let tail = '';
   let late = false;
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    process.stderr.write(text);
+    if (isShown) process.stderr.write(text);
     tail = (tail + text).slice(-TAIL_CHARS_MAX);
   });
   const limit = setTimeout(() => {

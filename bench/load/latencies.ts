@@ -6,7 +6,7 @@ import { build, type Histogram } from 'hdr-histogram-js';
 /** Histograms take whole numbers: tenths of a microsecond. */
 const UNITS_PER_MS = 10_000;
 
-/** The longest time told apart from longer ones: far beyond any load that a server keeps up with. */
+/** Longer times count as this one: far beyond any load that a server keeps up with. */
 const UNITS_MAX = 60_000 * UNITS_PER_MS;
 
 export const PERCENTILES = { p50: 50, p90: 90, p99: 99, 'p99.9': 99.9, max: 100 } as const;

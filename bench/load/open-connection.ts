@@ -54,7 +54,11 @@ export class OpenConnection {
   /** Sends what is due by now, in one write. */
   pump(timetable: Timetable, nowMs: number): void {
     const due = timetable.dueBy(this.#number, nowMs);
-    if (this.sent >= due || this.#freed === this.#taken) return;
+    if (this.sent >= due) return;
+    if (this.#freed === this.#taken) {
+      this.#isBehind = true;
+      return;
+    }
     const lanes = this.#lanes;
     if (!this.#isBehind) this.#observer.late(nowMs - timetable.dueAt(this.#number, this.sent));
     if (this.#at > 2 * this.#lanesMax * lanes.frameBytes) this.#at = 0;
