@@ -67,7 +67,7 @@ async function main(): Promise<void> {
 
 /** The prefix of the budgets that hold for what is measured. */
 function budgetsOf(durability: string | undefined, operation: Operation): string | undefined {
-  if (operation !== 'echo') return undefined;
+  if (operation !== 'echo' || values.run !== 'auto') return undefined;
   if (durability === undefined) return 'tcp-';
   return durability === 'commit' ? 'durable-' : undefined;
 }

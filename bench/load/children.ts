@@ -36,7 +36,10 @@ export function startServer(
   const options: SpawnOptions = { stdio: ['ignore', 'pipe', 'inherit'] };
   const child = track(spawn(command, args, options));
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`${command} did not start`)), GRACE_MS);
+    const late = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error(`${command} did not start`));
+    }, GRACE_MS);
     let text = '';
     child.stdout!.setEncoding('utf8').on('data', (part: string) => {
       text += part;
@@ -80,6 +83,7 @@ export async function startListening(
     if (failure !== undefined) throw failure;
     await sleep(LOOK_MS);
   }
+  child.kill('SIGKILL');
   throw new Error(`${command} did not start`);
 }
 

@@ -61,13 +61,17 @@ describe('running a part', () => {
     expect(failure).toBe('there is no bench/nothing.ts');
   });
 
-  it('gives the rows that it wrote, and none of an earlier run when it fails', async () => {
+  it('gives the rows that it wrote, and none of an earlier run', async () => {
     const good = await runPart({ name: 'layout' }, ['--quick', '--rounds', '1'], 'hidden');
     expect(good.failure).toBeUndefined();
     expect(good.rows.filter(({ budget }) => budget === 'bytes-per-session')).toHaveLength(1);
-    const bad = await runPart({ name: 'layout', args: ['--nonsense'] }, [], 'hidden');
-    expect(bad.failure).toContain("Unknown option '--nonsense'");
-    expect(bad.rows).toEqual([]);
+    const silent = await runPart({ name: 'layout', script: 'lib/stats' }, [], 'hidden');
+    expect(silent.failure).toBe('it wrote no layout.json');
+  });
+
+  it('that ends with an error gives its last word', async () => {
+    const { failure } = await runPart({ name: 'layout', args: ['--nonsense'] }, [], 'hidden');
+    expect(failure).toContain("Unknown option '--nonsense'");
   });
 });
 
