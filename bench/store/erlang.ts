@@ -26,6 +26,9 @@ const QUIET = ['-kernel', 'logger_level', 'emergency'];
 /** Its compiler works ahead, and some of its stores take seconds for a cycle. */
 const WARM_UP_CYCLES = 1;
 
+/** A cycle takes seconds, on a slow disk. A store that hangs must not stop the others for good. */
+const CYCLE_MS_MAX = 60_000;
+
 /** Its stores, or undefined when there is no Erlang. */
 export function startErlang(): readonly Contender[] | undefined {
   const folder = makeFolder();
@@ -55,8 +58,13 @@ function ask(child: ChildProcess, lines: Interface, line: string): Promise<strin
   return new Promise((resolve, reject) => {
     const ended = (): void => reject(new Error('Erlang ended'));
     if (child.exitCode !== null || child.signalCode !== null) return ended();
+    const late = setTimeout(() => {
+      reject(new Error(`a cycle took longer than ${CYCLE_MS_MAX / 1e3} s`));
+      child.kill('SIGKILL');
+    }, CYCLE_MS_MAX);
     child.once('exit', ended);
     lines.once('line', (answer) => {
+      clearTimeout(late);
       child.off('exit', ended);
       resolve(answer);
     });
