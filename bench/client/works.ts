@@ -37,13 +37,13 @@ export async function prepareWorks(port: number): Promise<ClientWorks> {
   const view = inline.view();
   const works = [
     {
-      name: 'client: await session.request',
+      name: 'TCP: await session.request',
       requests: 1,
       isInTurn: false,
       run: () => clientRequest(one),
     },
     {
-      name: `client: ${TOGETHER} sessions together`,
+      name: `TCP: ${TOGETHER} sessions together`,
       requests: TOGETHER,
       isInTurn: false,
       run: async () => void (await Promise.all(many.map(clientRequest))),

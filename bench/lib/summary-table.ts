@@ -40,9 +40,10 @@ export function summaryText(run: Run): string {
   ];
   if (run.isQuick)
     lines.push('', 'A quick run: it shows that all works, and no figure to rely on.');
-  const budgets = markdownTable(BUDGETS_HEADER, budgetRows(run.parts));
+  const budgets = budgetRows(run.parts);
+  if (budgets.length > 0) lines.push('', markdownTable(BUDGETS_HEADER, budgets));
   const figures = markdownTable(FIGURES_HEADER, run.parts.flatMap(figureRows));
-  return [...lines, '', budgets, '', figures, ''].join('\n');
+  return [...lines, '', figures, ''].join('\n');
 }
 
 /** The rows of all budgets whose part was asked for. */

@@ -50,7 +50,7 @@ export function planSeries(peaks: readonly Peak[]): LatencySeries[] {
     const figures = { latencies: [], lateMicroseconds: [], problems: [] };
     return { target: of.target.name, load, isCommon, requestsPerSecond: rate, ...figures };
   };
-  const text = `${Math.round(common / 1e3)} k/s`;
+  const text = thousands(common);
   return [
     ...peaks.map((peak) => empty(peak, text, true, common)),
     ...SHARES.flatMap((share) =>
@@ -115,13 +115,14 @@ export function tableOf(all: readonly LatencySeries[]): [string[], string[][]] {
 export function summaryOf(all: readonly LatencySeries[]): SummaryRow[] {
   return measured(all).flatMap((series) =>
     IN_SUMMARY.map((name) => {
-      const { target, load } = series;
-      const what = `${name} at ${load}`;
+      const { target, load, isCommon, requestsPerSecond } = series;
+      const rate = isCommon ? '' : `, ${thousands(requestsPerSecond)}`;
+      const what = `${name} at ${load}${rate}`;
       const values = roundsOf(series, name);
       if (target === 'sessile') return ourRow(what, 'µs', values);
       const ours = all.find((one) => one.target === 'sessile' && one.load === load);
       const mine = ours === undefined ? [] : roundsOf(ours, name);
-      if (!series.isCommon || !arePaired(mine, values)) {
+      if (!isCommon || !arePaired(mine, values)) {
         return { ...ourRow(what, 'µs', values), peer: target };
       }
       return peerRow({ what, unit: 'µs', values: mine, better: 'less' }, target, values);
@@ -136,6 +137,10 @@ export function skippedOf(all: readonly LatencySeries[]): Skipped[] {
       what: `${target}, ${load}`,
       why: `${problems.length} of ${latencies.length} rounds: ${problems[0]}`,
     }));
+}
+
+function thousands(requestsPerSecond: number): string {
+  return `${Math.round(requestsPerSecond / 1e3)} k/s`;
 }
 
 function measured(all: readonly LatencySeries[]): LatencySeries[] {

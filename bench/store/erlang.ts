@@ -56,12 +56,15 @@ export function erlangVersion(): string {
 
 function ask(child: ChildProcess, lines: Interface, line: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const ended = (): void => reject(new Error('Erlang ended'));
-    if (child.exitCode !== null || child.signalCode !== null) return ended();
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error('Erlang ended');
     const late = setTimeout(() => {
       reject(new Error(`a cycle took longer than ${CYCLE_MS_MAX / 1e3} s`));
       child.kill('SIGKILL');
     }, CYCLE_MS_MAX);
+    const ended = (): void => {
+      clearTimeout(late);
+      reject(new Error('Erlang ended'));
+    };
     child.once('exit', ended);
     lines.once('line', (answer) => {
       clearTimeout(late);
