@@ -26,6 +26,7 @@ const IS_CODE = /\.(?:[cm]?[jt]s|py|sh)$/;
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   core: [],
   version: [],
+  security: ['core'],
   services: ['core'],
   journal: ['core'],
   workers: ['services', 'journal', 'core', 'version'],
