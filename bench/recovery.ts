@@ -85,7 +85,18 @@ async function fill(sessions: number): Promise<void> {
 
 async function start(sessions: number): Promise<{ startMs: number; recoveryMs: number }> {
   const began = performance.now();
-  const args = [MAIN, 'serve', '--port', '0', '--shards', '1', '--ttl-ms', 'never'];
+  const args = [
+    MAIN,
+    'serve',
+    '--port',
+    '0',
+    '--shards',
+    '1',
+    '--ttl-ms',
+    'never',
+    '--log-level',
+    'warn',
+  ];
   const bytes = ['--data-bytes-max', '--reply-bytes-max'].flatMap((o) => [o, `${LIMIT_BYTES}`]);
   const limits = [...bytes, '--sessions-max', String(sessions), '--data-dir', folder];
   const started = await startServer(process.execPath, [...args, ...limits], READY);

@@ -12,8 +12,10 @@ import { availableParallelism } from 'node:os';
 import { MessageChannel } from 'node:worker_threads';
 import type { ClientId } from './core/client-id.ts';
 import { SessileError } from './core/errors.ts';
+import type { EventLog } from './core/event-log.ts';
 import { RUNNERS_MAX } from './core/limits.ts';
 import { Callers } from './embedding/callers.ts';
+import { EngineEvents } from './embedding/engine-events.ts';
 import {
   type Recovery,
   type StartedMemory,
@@ -57,19 +59,28 @@ export class Engine {
   /** What was brought back from the data directory; undefined without one. */
   readonly recovery: Recovery | undefined;
   readonly #unlock: () => void;
+  readonly #events: EngineEvents;
 
   private constructor(
     started: StartedMemory,
     readonly checked: CheckedService,
     readonly options: CheckedOptions,
+    events: EngineEvents,
   ) {
     const { memory } = started;
+    this.#events = events;
     this.memory = memory;
     this.recovery = started.recovery;
     this.#unlock = started.unlock;
     const { shards } = memory.config;
     for (let runner = RUNNERS_MAX; runner > shards + 1; runner--) this.#runners.push(runner);
-    if (shards > 0) this.#pool = new ShardPool(memory, (error) => this.#fail(error));
+    if (shards > 0) {
+      this.#pool = new ShardPool(memory, {
+        failed: (error) => this.#fail(error),
+        replaced: (shard, error) => events.replaced(shard, error),
+        hookFailed: (text, count) => events.hookFailed(text, count),
+      });
+    }
     this.router = new Router(memory, checked, {
       frontEnd: FRONT_END,
       runner: shards + 1,
@@ -93,8 +104,10 @@ export class Engine {
   static async start(options: EngineOptions = {}): Promise<Engine> {
     const checkedOptions = checkOptions(options);
     const { sharding, service } = checkedOptions;
-    const checked =
+    const loaded =
       service === undefined ? await loadService(sharding.serviceUrl) : checkService(service);
+    const events = new EngineEvents(options.log);
+    const checked = { ...loaded, hookFailed: (error: unknown) => events.hookFailed(error) };
     const { journal } = checkedOptions;
     const mayPromise = !checked.portable;
     const progress = options.onRecoveryProgress ?? (() => {});
@@ -102,8 +115,11 @@ export class Engine {
       journal === undefined
         ? startMemory(sharding, FRONT_ENDS, mayPromise)
         : startJournaled(sharding, journal, FRONT_ENDS, mayPromise, progress);
+    if (started.recovery !== undefined) events.recovered(started.recovery);
     try {
-      return new Engine(started, checked, checkedOptions);
+      const engine = new Engine(started, checked, checkedOptions, events);
+      events.watch(engine.memory);
+      return engine;
     } catch (error) {
       started.unlock();
       throw error;
@@ -229,6 +245,11 @@ export class Engine {
     this.#listeners.push(listener);
   }
 
+  /** Where the engine's events go, bursts as one line. */
+  get log(): EventLog {
+    return this.#events.log;
+  }
+
   /** The worker threads, for tests that end one. */
   get threads(): ShardPool['threads'] {
     return this.#pool?.threads ?? [];
@@ -241,8 +262,10 @@ export class Engine {
   }
 
   async #stop(): Promise<void> {
+    const { router } = this;
     const deadline = performance.now() + STOP_TIMEOUT_MS;
-    while (!this.router.isIdle() && performance.now() < deadline) await nextTurn();
+    // What an engine that has failed left unfinished stays so.
+    while (!router.isIdle() && !router.stopped && performance.now() < deadline) await nextTurn();
     // Workers end when they find nothing to write: what this turn logged must be there to find.
     this.router.writeLog();
     await this.#pool?.stop();
@@ -251,6 +274,7 @@ export class Engine {
     this.#operator.stop();
     await this.router.stop();
     this.#unlock();
+    this.#events.stop();
   }
 
   /** A view of this thread waits: its answers for front ends may have nobody else to read them. */
@@ -266,6 +290,7 @@ export class Engine {
   }
 
   #fail(error: Error): void {
+    if (this.#failure === undefined) this.#events.failed(error);
     this.#failure = error;
     this.#callers.stop();
     this.#operator.stop();

@@ -7,6 +7,7 @@ export { AssertionFailure } from './core/assert.ts';
 export type { ClientId } from './core/client-id.ts';
 export type { ErrorName, ReasonName, StatusName } from './core/codes.ts';
 export { InvalidOptionError, SessileError } from './core/errors.ts';
+export type { EventFields, EventLog, EventName, EventValue } from './core/event-log.ts';
 export {
   RateLimitedError,
   RefusedError,

@@ -2,8 +2,11 @@
  * A server over an engine: what `sessile serve` runs, for programs that want it in their process.
  */
 import { InvalidOptionError, integerOption } from './core/errors.ts';
-import { DEFAULTS, type EngineOptions } from './embedding/options.ts';
+import type { EventFields, EventLog } from './core/event-log.ts';
+import { TTL_NEVER } from './core/limits.ts';
+import { checkOptions, DEFAULTS, type EngineOptions } from './embedding/options.ts';
 import { Engine } from './engine.ts';
+import { descriptorLimit, descriptorsNeeded } from './operating/descriptors.ts';
 import { LoopDelayMonitor } from './operating/loop-delay.ts';
 import type { OperatorServer } from './operating/operator-server.ts';
 import { checkOperating, type OperatingOptions } from './operating/options.ts';
@@ -15,7 +18,7 @@ import {
   FRAME_BYTES_MIN,
 } from './transport/limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT, FRAME_OVERHEAD_BYTES } from './transport/protocol.ts';
-import { type Address, Server } from './transport/server.ts';
+import { type Address, Server, type ServerConfig } from './transport/server.ts';
 import { VERSION } from './version.ts';
 
 export interface ServeOptions extends EngineOptions, OperatingOptions {
@@ -77,27 +80,37 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
       `at most ${longest}, to fit a frame`,
     );
   }
-  const engine = await Engine.start({ ...options, bodyBytesMax });
-  const server = new Server(engine.router, config, engine.memory.config, engine.checked);
+  const checked = { ...options, bodyBytesMax };
+  options.log?.info('started', started(checked, config));
+  warnOfDescriptors(options.log, config.connectionsMax, checkOptions(checked).sharding.shards);
+  const engine = await Engine.start(checked);
+  const { memory, log } = engine;
+  const server = new Server(engine.router, config, memory.config, engine.checked, log);
   engine.onProgress(() => server.progress());
   let loopDelay: LoopDelayMonitor | undefined;
   let operators: OperatorServer | undefined;
-  const stop = async (): Promise<void> => {
+  const end = async (): Promise<void> => {
     await server.stop();
     await engine.stop();
     // To the end it tells whoever asks that no requests are taken.
     await operators?.stop();
     loopDelay?.stop();
   };
+  const stop = async (): Promise<void> => {
+    log.info('stopping', { connections: server.connections, sessions: engine.sessions });
+    await end();
+    log.info('stopped', totals(engine));
+  };
   try {
     const address = await server.listen();
     operators = operating && (await operatorServer(engine, server, operating));
     const operatorAddress = await operators?.listen();
+    log.info('listening', { ...address, operator_port: operatorAddress?.port ?? null });
     // From here on: what the start itself took is no delay of requests.
     loopDelay = new LoopDelayMonitor(engine.router.meter);
     return running(engine, server, { address, operatorAddress, stop });
   } catch (error) {
-    await stop();
+    await end();
     throw error;
   }
 }
@@ -113,6 +126,7 @@ async function operatorServer(
     host,
     port,
     authenticator: undefined,
+    log: engine.log,
     router: engine.router,
     capabilities: engine.checked.capabilities,
     isStopping: () => server.stopping,
@@ -131,4 +145,47 @@ function running(
       return server.connections;
     },
   };
+}
+
+function warnOfDescriptors(log: EventLog | undefined, connections: number, shards: number): void {
+  const limit = descriptorLimit();
+  const needed = descriptorsNeeded(connections, shards);
+  if (limit !== undefined && limit < needed) log?.warn('descriptors_low', { limit, needed });
+}
+
+/** What the server was started with. Every option that could hold a secret is left out. */
+function started(options: EngineOptions, config: ServerConfig): EventFields {
+  const { sharding, evicts, run, journal } = checkOptions(options);
+  const { ttlDefaultMs, ratePerSecond, rateBurst } = sharding;
+  const rate = ratePerSecond === 0 ? null : `${ratePerSecond}/${rateBurst}`;
+  const durability = journal?.intervalMs ? `interval:${journal.intervalMs}` : undefined;
+  return {
+    version: VERSION,
+    node: process.version,
+    host: config.host,
+    port: config.port,
+    shards: sharding.shards,
+    sessions_max: sharding.sessionsMax,
+    on_full: evicts ? 'evict' : 'reject',
+    ttl_ms: ttlDefaultMs === TTL_NEVER ? null : ttlDefaultMs,
+    rate,
+    data_bytes_max: sharding.dataBytesMax,
+    reply_bytes_max: sharding.replyBytesMax,
+    body_bytes_max: sharding.bodyBytesMax,
+    frame_bytes_max: config.frameBytesMax,
+    connections_max: config.connectionsMax,
+    execute_timeout_ms: sharding.executeTimeoutMs,
+    run,
+    data_dir: journal?.folder ?? null,
+    durability: journal === undefined ? null : (durability ?? (journal.syncs ? 'commit' : 'off')),
+  };
+}
+
+/** What the engine has done in its life. */
+function totals(engine: Engine): EventFields {
+  const { sessions, registered, resumed, requests, calls, replays, commits, errors, ...rest } =
+    engine.stats();
+  const { evicted, expired, closed, disconnected, removed } = rest;
+  const did = { registered, resumed, requests, calls, replays, commits, errors };
+  return { sessions, ...did, evicted, expired, closed, disconnected, removed };
 }

@@ -28,6 +28,9 @@ export interface Targets {
   readonly skipped: readonly Skipped[];
 }
 
+/** Only what went wrong: the lines of a run are its results. */
+const QUIET = ['--log-level', 'warn'];
+
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** Our server first, then the peers in the order asked. */
@@ -63,7 +66,7 @@ async function startSessile(options: SessileOptions): Promise<Target> {
   const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
   const journal =
     durability === undefined ? [] : ['--data-dir', makeFolder(), '--durability', durability];
-  const args = [...profiling, MAIN, 'serve', '--port', '0', '--run', run, ...journal];
+  const args = [...profiling, MAIN, 'serve', '--port', '0', '--run', run, ...QUIET, ...journal];
   const started = await startServer(process.execPath, args, /listening on .*:(\d+)\n/);
   return { name: 'sessile', version, port: Number(started!.match[1]) };
 }

@@ -2,6 +2,7 @@
  * `sessile serve`: runs a server until SIGTERM or SIGINT.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { EventLog } from '../core/event-log.ts';
 import type { Recovery } from '../embedding/journaling.ts';
 import { DEFAULTS, type Durability, defaultShards } from '../embedding/options.ts';
 import type { RateLimit } from '../embedding/types.ts';
@@ -12,7 +13,10 @@ import { CONNECTIONS_MAX_DEFAULT, FRAME_BYTES_MAX_DEFAULT } from '../transport/l
 import { DEFAULT_HOST, DEFAULT_PORT } from '../transport/protocol.ts';
 import type { Address } from '../transport/server.ts';
 import { numeric, option, wholeNumber } from './arguments.ts';
+import { group } from './help-groups.ts';
+import { type LogFormat, type LogLevel, logFormatOption, logLevelOption, openLog } from './log.ts';
 import { PRESET_NAMES, type PresetName, presetsText, withPreset } from './presets.ts';
+import { reloadAtHangUp } from './reload.ts';
 
 const PROGRESS_MS = 1_000;
 
@@ -27,10 +31,12 @@ interface CommandOptions extends Omit<ServeOptions, 'ttlMs' | 'rate' | 'durabili
   readonly ttlMs: number | typeof NEVER;
   readonly rate?: RateLimit;
   readonly durability?: Durability;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
 }
 
 export function serveCommand(): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .description('Run a server for TCP clients.')
     .addOption(
       new Option('--preset <name>', 'options for a purpose, see below')
@@ -89,22 +95,29 @@ export function serveCommand(): Command {
         DEFAULTS.segmentBytesMax,
       ),
     )
+    .addOption(logLevelOption())
+    .addOption(logFormatOption())
     .addHelpText('after', presetsText())
     .action(run);
+  return group(command);
 }
 
 async function run(given: CommandOptions, command: Command): Promise<void> {
-  const { preset, ttlMs, ...options } = withPreset(command, given);
+  const { preset, ttlMs, logLevel, logFormat, ...options } = withPreset(command, given);
+  const log = openLog(logFormat, logLevel);
   const server = await serve({
     ...options,
     ttlMs: ttlMs === NEVER ? null : ttlMs,
     operatorPort: options.operatorPort ?? defaultOperatorPort(options.port),
-    onRecoveryProgress: recoveryProgress(),
+    onRecoveryProgress: recoveryProgress(log),
+    ...(log === undefined ? {} : { log }),
   });
   // Before the first line is printed: whoever waits for it may send a signal at once.
   const stop = stopOnce(server);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  // Nothing that a server is started with may change so far: it goes on as it is.
+  reloadAtHangUp(async () => [], log);
   const { host, port } = server.address;
   process.stdout.write(`listening on ${host}:${port}\n`);
   process.stdout.write(`${storageText(server.engine.recovery)}\n`);
@@ -112,7 +125,8 @@ async function run(given: CommandOptions, command: Command): Promise<void> {
     process.stdout.write(`operator console on ${urlOf(server.operatorAddress)}\n`);
   }
   server.engine.onFailure((error) => {
-    process.stderr.write(`sessile: ${error.message}\n`);
+    // The log has told it already, if there is one.
+    if (log === undefined) process.stderr.write(`sessile: ${error.message}\n`);
     process.exitCode = EXIT_FAILED;
     void server.stop();
   });
@@ -123,12 +137,12 @@ function urlOf({ host, port }: Address): string {
 }
 
 /** A line a second on how far recovery has come, once it takes longer than that. */
-function recoveryProgress(): (part: number) => void {
+function recoveryProgress(log: EventLog | undefined): (part: number) => void {
   let next = performance.now() + PROGRESS_MS;
   return (part) => {
     if (performance.now() < next) return;
     next = performance.now() + PROGRESS_MS;
-    process.stderr.write(`recovering: ${Math.floor(part * 100)} % of the segments read\n`);
+    log?.info('recovering', { percent: Math.floor(part * 100) });
   };
 }
 

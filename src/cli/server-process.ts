@@ -19,7 +19,8 @@ export interface ServerProcess {
 
 /** Starts `sessile serve --port 0` with more arguments, and waits for its first line. */
 export async function startServerProcess(args: readonly string[]): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--port', '0', ...args], {
+  const command = ['serve', '--port', '0', '--log-level', 'warn', ...args];
+  const child = spawn(process.execPath, [MAIN, ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { InvalidOptionError, integerOption } from '../core/errors.ts';
+import type { EventLog } from '../core/event-log.ts';
 import {
   PAYLOAD_BYTES_MAX,
   RATE_BURST_MAX,
@@ -67,6 +68,8 @@ export interface EngineOptions {
   readonly segmentBytesMax?: number;
   /** Called while sessions are brought back, with the part that has been read, 0 to 1. */
   readonly onRecoveryProgress?: (part: number) => void;
+  /** Where events for an operator go. Default: nowhere. */
+  readonly log?: EventLog;
   /** Where requests run: on the thread they arrive at, in the worker, or as load asks for. */
   readonly run?: RunPolicy;
 }
@@ -135,6 +138,7 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
   if (onRecoveryProgress !== undefined && typeof onRecoveryProgress !== 'function') {
     throw new InvalidOptionError('onRecoveryProgress', onRecoveryProgress, 'a function');
   }
+  if (o.log !== undefined) checkLog(o.log);
   const payload = (name: 'dataBytesMax' | 'replyBytesMax' | 'bodyBytesMax'): number =>
     integerOption(name, o[name], PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX);
   const ttl = o.ttlMs === null ? TTL_NEVER : integerOption('ttlMs', o.ttlMs, 1, TTL_MS_MAX);
@@ -163,6 +167,12 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
     service: isObject ? service : undefined,
     journal: journalOf(options),
   };
+}
+
+function checkLog(log: unknown): void {
+  const { info, warn, error } = (log ?? {}) as Partial<EventLog>;
+  if ([info, warn, error].every((method) => typeof method === 'function')) return;
+  throw new InvalidOptionError('log', log, 'an object with info, warn and error');
 }
 
 function journalOf(options: EngineOptions): JournalOptions | undefined {

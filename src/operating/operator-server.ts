@@ -5,8 +5,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SessileError } from '../core/errors.ts';
+import { type EventLog, NO_LOG } from '../core/event-log.ts';
 import { LogState } from '../core/log-buffer.ts';
 import type { Authenticator } from '../security/authenticator.ts';
+import { failureText } from '../services/context.ts';
+import { ConnectionEvents } from '../transport/connection-events.ts';
 import type { Address } from '../transport/server.ts';
 import { Operator } from '../workers/operator.ts';
 import type { Router } from '../workers/router.ts';
@@ -31,6 +34,8 @@ export interface OperatorServerConfig {
   /** 0 picks a free port. */
   readonly port: number;
   readonly authenticator: Authenticator | undefined;
+  /** Told of faults of the server's own. */
+  readonly log?: EventLog;
   readonly router: Router;
   readonly capabilities: readonly string[];
   /** Whether the front end has begun to stop. */
@@ -47,6 +52,7 @@ const HEADERS = {
 
 export class OperatorServer {
   readonly #config: OperatorServerConfig;
+  readonly #log: EventLog;
   readonly #operated: Operated;
   readonly #history: History;
   readonly #http = createServer(
@@ -65,6 +71,7 @@ export class OperatorServer {
     const { router, host, authenticator } = config;
     const operator = new Operator(router, config.capabilities);
     this.#config = config;
+    this.#log = config.log ?? NO_LOG;
     this.#history = new History(sampleOf(router));
     this.#operated = {
       operator,
@@ -88,7 +95,8 @@ export class OperatorServer {
         reject(new SessileError('cannot_listen', `${text}; ${advice}`, { host, port }));
       });
       this.#http.listen({ host, port }, () => {
-        this.#http.on('error', (error) => process.emitWarning(error));
+        const events = new ConnectionEvents(this.#log);
+        this.#http.on('error', (error) => events.acceptFailed(error));
         const tick = (): void => this.#history.add(sampleOf(this.#config.router));
         this.#timer = setInterval(tick, HISTORY_INTERVAL_MS).unref();
         resolve({ host, port: (this.#http.address() as AddressInfo).port });
@@ -111,6 +119,7 @@ export class OperatorServer {
       result = await route(request, this.#operated);
     } catch (error) {
       const { status, code, message, headers } = refusalOf(error);
+      if (status === 500) this.#log.error('operator_failed', { message: failureText(error) });
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       result = json({ code, message }, status);
     }

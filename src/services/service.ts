@@ -69,6 +69,8 @@ export interface CheckedService {
   readonly capabilities: readonly string[];
   /** By operation number: the bit of the capability that it needs, or 0. */
   readonly needs: readonly number[];
+  /** Takes what a hook threw; left out, it becomes a warning of the process. */
+  readonly hookFailed?: (error: unknown) => void;
 }
 
 /** The names of the capabilities whose bits are set. */

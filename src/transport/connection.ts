@@ -15,6 +15,7 @@ import type { Router } from '../workers/router.ts';
 import type { AnswerSink } from '../workers/sinks.ts';
 import { answerBytesMax, writeAnswer, writeError } from './answer-frames.ts';
 import { AnswerTimes } from './answer-times.ts';
+import type { ConnectionEvents } from './connection-events.ts';
 import { FrameBuffer, FrameState } from './frame-buffer.ts';
 import {
   HELLO_TIMEOUT_MS,
@@ -39,6 +40,7 @@ export interface ConnectionHost {
   readonly pool: OutputPool;
   readonly frameBytesMax: number;
   readonly operatorCalls: OperatorCalls;
+  readonly events: ConnectionEvents;
   /** Counts what connections do. */
   readonly meter: FrontEndMeter;
   /** The names of the capabilities that the service offers, by bit. */
@@ -140,8 +142,7 @@ export class Connection implements AnswerSink {
     if (this.#isClosing) return;
     this.#output.flush();
     // One turn may bring any number of answers; what counts is whether earlier ones were taken.
-    if (this.#isStalled && this.#output.unsent > OUTPUT_BYTES_MAX + this.#longest)
-      this.#socket.destroy();
+    if (this.#isStalled && this.#output.unsent > OUTPUT_BYTES_MAX + this.#longest) this.#cutOff();
     else if (this.#output.isHigh) this.#stall();
   }
 
@@ -338,6 +339,7 @@ export class Connection implements AnswerSink {
   /** Tells the client what it did wrong, and closes. */
   #fatal(code: ErrorCode, what?: string): Step {
     if (!this.#isClosing) {
+      this.#host.events.ended(code, what, this.#socket);
       this.#output.reserve(answerBytesMax(0));
       writeError(this.#output.writer, code, 0, undefined, what);
       this.#host.meter.error(code);
@@ -362,7 +364,13 @@ export class Connection implements AnswerSink {
     if (this.#isStalled) return;
     this.#isStalled = true;
     this.#socket.pause();
-    this.#stallTimer = setTimeout(() => this.#socket.destroy(), OUTPUT_STALL_MS);
+    this.#stallTimer = setTimeout(() => this.#cutOff(), OUTPUT_STALL_MS);
+  }
+
+  /** The client does not take its answers. */
+  #cutOff(): void {
+    this.#host.events.slowReader(this.#output.unsent, this.#socket);
+    this.#socket.destroy();
   }
 
   #drained(): void {

@@ -5,6 +5,7 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { Packr } from 'msgpackr';
 import { ErrorCode } from '../core/codes.ts';
 import { SessileError } from '../core/errors.ts';
+import { type EventLog, NO_LOG } from '../core/event-log.ts';
 import { TTL_MS_MAX } from '../core/limits.ts';
 import type { CheckedService } from '../services/service.ts';
 import type { FrontEndMeter, FrontEndSource } from '../workers/front-end-meter.ts';
@@ -13,6 +14,7 @@ import { Operator } from '../workers/operator.ts';
 import type { Router } from '../workers/router.ts';
 import type { ShardingConfig } from '../workers/shard-memory.ts';
 import { Connection, type ConnectionHost } from './connection.ts';
+import { ConnectionEvents } from './connection-events.ts';
 import { AWAKE_MS, CLOCK_MESSAGES_MAX, IN_FLIGHT_MAX, INPUT_BUFFER_BYTES } from './limits.ts';
 import { MessageReader } from './message-reader.ts';
 import { OperatorCalls } from './operator-calls.ts';
@@ -40,6 +42,7 @@ export class Server implements ConnectionHost, FrontEndSource {
   readonly input = new SharedInput(INPUT_BUFFER_BYTES);
   readonly pool = new OutputPool();
   readonly operatorCalls: OperatorCalls;
+  readonly events: ConnectionEvents;
   readonly meter: FrontEndMeter;
   readonly capabilities: readonly string[];
   readonly capabilityBytes: number;
@@ -60,7 +63,9 @@ export class Server implements ConnectionHost, FrontEndSource {
     readonly config: ServerConfig,
     sharding: ShardingConfig,
     checked: CheckedService,
+    log: EventLog = NO_LOG,
   ) {
+    this.events = new ConnectionEvents(log);
     this.meter = router.meter;
     this.meter.server = this;
     this.reader = new MessageReader(sharding.bodyBytesMax, sharding.dataBytesMax, checked);
@@ -83,7 +88,7 @@ export class Server implements ConnectionHost, FrontEndSource {
       });
       this.#net.listen({ host, port, backlog: 1024 }, () => {
         // From here on an error concerns one connection that could not be accepted.
-        this.#net.on('error', (error) => process.emitWarning(error));
+        this.#net.on('error', (error) => this.events.acceptFailed(error));
         const bound = this.#net.address();
         const actual = typeof bound === 'object' && bound !== null ? bound.port : port;
         resolve({ host, port: actual });
@@ -99,7 +104,9 @@ export class Server implements ConnectionHost, FrontEndSource {
     this.stopping = true;
     const closed = new Promise<void>((resolve) => this.#net.close(() => resolve()));
     const deadline = performance.now() + STOP_TIMEOUT_MS;
-    while (performance.now() < deadline && !this.router.isIdle()) await nextTurn();
+    const { router } = this;
+    // Of an engine that has failed nobody hears any more.
+    while (performance.now() < deadline && !router.isIdle() && !router.stopped) await nextTurn();
     this.progress();
     for (const connection of this.#connections) connection.end();
     const late = setTimeout(() => this.#destroyAll(), Math.max(0, deadline - performance.now()));

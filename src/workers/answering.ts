@@ -213,9 +213,9 @@ export class Answering {
         reason === Reason.NO_SESSION
           ? service.opened?.(identity)
           : service.ended?.(identity, REASON_NAMES[reason]);
-      Promise.resolve(result).catch(warn);
+      Promise.resolve(result).catch(this.#checked.hookFailed ?? warn);
     } catch (error) {
-      warn(error);
+      (this.#checked.hookFailed ?? warn)(error);
     }
   }
 }

@@ -7,6 +7,7 @@ import { Piscina } from 'piscina';
 import { SessileError } from '../core/errors.ts';
 import { LogState } from '../core/log-buffer.ts';
 import { Doorbell } from './doorbell.ts';
+import { isHookFailure } from './hook-failures.ts';
 import { RESTART_WINDOW_MS, RESTARTS_MAX, STOP_TIMEOUT_MS } from './limits.ts';
 import { logBufferOf, type ShardMemory } from './shard-memory.ts';
 import type { ShardTask } from './shard-task.ts';
@@ -16,21 +17,29 @@ function workerRunner(shard: number): number {
   return shard + 1;
 }
 
+/** Who hears what happens to the workers. */
+export interface PoolListener {
+  /** A shard is given up, for this reason. */
+  failed(error: Error): void;
+  /** A shard's worker died of this; the next one takes over. */
+  replaced(shard: number, error: unknown): void;
+  /** Hooks of the service threw, so many since it was last told. */
+  hookFailed(text: string, count: number): void;
+}
+
 export class ShardPool {
   readonly #pool: Piscina<ShardTask, void>;
   readonly #memory: ShardMemory;
   readonly #tasks: Promise<void>[] = [];
   readonly #restarts: number[] = [];
   readonly #watched = new WeakSet<object>();
+  readonly #listener: PoolListener;
   #stopping = false;
 
-  /** @param onFailure called once a shard is given up, with the reason */
-  constructor(
-    memory: ShardMemory,
-    readonly onFailure: (error: Error) => void,
-  ) {
+  constructor(memory: ShardMemory, listener: PoolListener) {
     const { shards } = memory.config;
     this.#memory = memory;
+    this.#listener = listener;
     this.#pool = new Piscina<ShardTask, void>({
       filename: new URL('./shard-task.js', import.meta.url).href,
       minThreads: shards,
@@ -39,6 +48,7 @@ export class ShardPool {
       atomics: 'disabled',
     });
     this.#pool.on('error', (error: unknown) => this.#failed(error));
+    this.#pool.on('message', (message: unknown) => this.#told(message));
     this.#watch();
     for (let shard = 0; shard < shards; shard++) this.#tasks.push(this.#supervise(shard));
   }
@@ -82,8 +92,8 @@ export class ShardPool {
 
   #failed(error: unknown): void {
     if (this.#stopping) return;
-    const why = error instanceof Error ? error.message : String(error);
-    this.onFailure(new SessileError('shard_failed', `a worker did not start: ${why}`));
+    const text = `a worker did not start: ${whyOf(error)}`;
+    this.#listener.failed(new SessileError('shard_failed', text));
   }
 
   async #supervise(shard: number): Promise<void> {
@@ -95,15 +105,22 @@ export class ShardPool {
       } catch (error) {
         if (this.#stopping) return;
         if (logBufferOf(this.#memory, shard)?.state === LogState.FAILED) {
-          this.onFailure(storageFailed(shard, error));
+          this.#listener.failed(storageFailed(shard, error));
           return;
         }
         if (!this.#mayRestart()) {
-          this.onFailure(gaveUp(shard, error));
+          this.#listener.failed(gaveUp(shard, error));
           return;
         }
+        this.#listener.replaced(shard, error);
       }
     }
+  }
+
+  /** What a thread posts beside the answers of its task. */
+  #told(message: unknown): void {
+    if (!isHookFailure(message)) return;
+    this.#listener.hookFailed(message.sessileHookFailed, message.count);
   }
 
   #mayRestart(): boolean {
@@ -116,12 +133,15 @@ export class ShardPool {
 
 /** The log of a shard can never be written again. */
 export function storageFailed(shard: number, error: unknown): Error {
-  const why = error instanceof Error ? error.message : String(error);
-  const text = `the log of shard ${shard} cannot be written: ${why}`;
+  const text = `the log of shard ${shard} cannot be written: ${whyOf(error)}`;
   return new SessileError('storage_failed', text, { shard });
 }
 
 function gaveUp(shard: number, error: unknown): Error {
-  const why = error instanceof Error ? error.message : String(error);
-  return new SessileError('shard_failed', `the worker of shard ${shard} died: ${why}`, { shard });
+  const text = `the worker of shard ${shard} died: ${whyOf(error)}`;
+  return new SessileError('shard_failed', text, { shard });
+}
+
+function whyOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

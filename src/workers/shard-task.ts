@@ -1,7 +1,9 @@
 /**
  * What piscina runs in each worker thread: loads the service and runs the loop of one shard.
  */
+import { parentPort } from 'node:worker_threads';
 import { loadService } from '../services/load.ts';
+import { HookFailures } from './hook-failures.ts';
 import { ShardLoop } from './shard-loop.ts';
 import type { ShardMemory } from './shard-memory.ts';
 
@@ -14,7 +16,10 @@ export interface ShardTask {
 }
 
 export default async function runShard(task: ShardTask): Promise<void> {
-  const checked = await loadService(task.memory.config.serviceUrl);
+  const loaded = await loadService(task.memory.config.serviceUrl);
+  // Warnings of a worker would reach nobody's log: the pool tells them.
+  const hooks = new HookFailures((message) => parentPort?.postMessage(message));
+  const checked = { ...loaded, hookFailed: hooks.note };
   const loop = new ShardLoop(task.memory, task.shard, task.runner, checked);
   try {
     if (task.takesOver) await loop.takeOver();

@@ -18,6 +18,7 @@ export class Command {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
   readonly #firstLine: Promise<string>;
+  #err = '';
   readonly #lines: string[] = [];
   readonly #reader: Interface;
 
@@ -28,19 +29,19 @@ export class Command {
       before === '' ? command : ['bash', '-c', `${before}; exec "$@"`, 'bash', ...command];
     const child = spawn(file, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH, ...env },
+      // What a person is told is looked at; tests of the log switch it on.
+      env: { PATH: process.env.PATH, SESSILE_LOG_FORMAT: 'off', ...env },
     });
     this.child = child;
     onTestFinished(() => {
       child.kill('SIGKILL');
     });
     let out = '';
-    let err = '';
     child.stdout.on('data', (chunk) => {
       out += chunk;
     });
     child.stderr.on('data', (chunk) => {
-      err += chunk;
+      this.#err += chunk;
     });
     const lines = createInterface({ input: child.stdout });
     this.#reader = lines;
@@ -49,7 +50,12 @@ export class Command {
       lines.once('line', resolve);
       lines.once('close', () => resolve(''));
     });
-    this.ended = once(child, 'close').then(([code, signal]) => ({ code, signal, out, err }));
+    this.ended = once(child, 'close').then(([code, signal]) => ({
+      code,
+      signal,
+      out,
+      err: this.#err,
+    }));
   }
 
   /** The port of a server, from the first line that it writes. */
@@ -58,6 +64,11 @@ export class Command {
     const port = /^listening on 127\.0\.0\.1:(\d+)$/.exec(line)?.[1];
     if (port === undefined) throw new Error(`unexpected first line ${line}`);
     return Number(port);
+  }
+
+  /** Waits until standard error has had a text. */
+  async told(text: string): Promise<void> {
+    while (!this.#err.includes(text)) await once(this.child.stderr!, 'data');
   }
 
   /** The first line that it writes of a kind; '' if it ends without one. */

@@ -81,7 +81,7 @@ test.skipIf(probe === undefined).each(['0', '1'])(
     const path = join(disk, 'data');
     mkdirSync(path);
     const args = ['serve', '--port', '0', '--shards', shards, '--data-dir', path];
-    const command = new Command(args);
+    const command = new Command(args, { SESSILE_LOG_FORMAT: 'json' });
     onTestFinished(async () => {
       command.kill('SIGKILL');
       await command.ended;
@@ -106,14 +106,18 @@ test.skipIf(probe === undefined).each(['0', '1'])(
     expect(await connection.session(PATIENCE).catch(codeOf)).toBe('storage_failed');
     expect((await connection.data(other.id).get()).data).toEqual({ n: 7 });
     expect((await connection.inspect(other.id))?.version).toBe(1);
+    // Its operator hears of both, once each.
+    await command.told('"event":"storage_full"');
     rmSync(filler);
     // What was on its way when the disk was full is done now; what came then was refused.
     const told = await Promise.all(calls);
     expect(new Set(told)).toEqual(new Set(['ok', 'storage_failed']));
     const done = told.filter((code) => code === 'ok').length;
     expect(await session.increment('n')).toBe(done + 1);
+    await command.told('"event":"storage_writable"');
     command.kill('SIGKILL');
-    await command.ended;
+    const { err } = await command.ended;
+    expect(err.match(/storage_(?:full|writable)/g)).toEqual(['storage_full', 'storage_writable']);
     const again = new Command(args);
     const resumed = await (await client(again)).session({ id: session.id });
     expect(resumed).toMatchObject({ session: session.session, lastRequest: 2 });

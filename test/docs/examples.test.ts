@@ -17,6 +17,7 @@ const DOCUMENTS = [
   'docs/embedding.md',
   'docs/idempotency-keys.md',
   'docs/metrics.md',
+  'docs/operations.md',
 ];
 
 let server: RunningServer;
