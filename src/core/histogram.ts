@@ -90,30 +90,37 @@ export class Histogram {
   status(): HistogramStatus {
     const counts = this.counts();
     const { sumUs, maxUs } = this;
-    const at = (part: number): number => quantile(counts, part, maxUs);
+    const count = totalOf(counts);
+    const at = (part: number): number => quantile(counts, count, part, maxUs);
     const buckets: [number, number][] = [];
-    for (const [bucket, count] of counts.entries()) {
-      if (count > 0) buckets.push([bucket === LAST ? maxUs : upperOf(bucket), count]);
+    for (let bucket = 0; bucket < counts.length; bucket++) {
+      if (counts[bucket] === 0) continue;
+      buckets.push([bucket === LAST ? maxUs : upperOf(bucket), counts[bucket]]);
     }
-    const count = counts.reduce((sum, each) => sum + each, 0);
     const quantiles = { p50Us: at(0.5), p90Us: at(0.9), p99Us: at(0.99), p999Us: at(0.999) };
     return { count, sumUs, ...quantiles, maxUs, buckets };
   }
+}
+
+/** How many were counted, over all buckets. */
+export function totalOf(counts: Float64Array): number {
+  let total = 0;
+  for (let bucket = 0; bucket < counts.length; bucket++) total += counts[bucket];
+  return total;
 }
 
 /**
  * The duration that a part of all does not pass: at least the exact one, and at most a sixteenth
  * above it. 0 when there is none.
  *
- * @param counts by bucket
+ * @param counts by bucket, `count` in all
  * @param maxUs what none of them passes
  */
-export function quantile(counts: Float64Array, part: number, maxUs: number): number {
-  const count = counts.reduce((sum, each) => sum + each, 0);
+export function quantile(counts: Float64Array, count: number, part: number, maxUs: number): number {
   const rank = Math.max(1, Math.ceil(count * part));
   let seen = 0;
-  for (const [bucket, each] of counts.entries()) {
-    seen += each;
+  for (let bucket = 0; bucket < counts.length; bucket++) {
+    seen += counts[bucket];
     if (seen >= rank) return Math.min(upperOf(bucket), maxUs);
   }
   return 0;

@@ -2,7 +2,13 @@
  * The last ten minutes, a row a second, for charts: what changed in that second, and what there
  * was at its end. A fixed table around which rows are written over.
  */
-import { HISTOGRAM_BUCKETS, type Histogram, quantile, upperOf } from '../core/histogram.ts';
+import {
+  HISTOGRAM_BUCKETS,
+  type Histogram,
+  quantile,
+  totalOf,
+  upperOf,
+} from '../core/histogram.ts';
 import { HISTORY_ROWS } from './limits.ts';
 
 export const HISTORY_COLUMNS = [
@@ -84,5 +90,6 @@ function timesOf(counts: Float64Array, maxUs: number): [...(number | null)[]] {
   while (last >= 0 && counts[last] === 0) last -= 1;
   if (last < 0) return [null, null, null];
   const top = Math.min(upperOf(last), maxUs);
-  return [quantile(counts, 0.5, top), quantile(counts, 0.99, top), top];
+  const count = totalOf(counts);
+  return [quantile(counts, count, 0.5, top), quantile(counts, count, 0.99, top), top];
 }

@@ -19,6 +19,9 @@ export const HTTP_REQUEST_TIMEOUT_MS = 10_000;
 /** How long a connection without a request is kept: longer than the console's second. */
 export const HTTP_KEEP_ALIVE_MS = 10_000;
 
+/** A connection on which nothing moves for so long is closed, read or not. */
+export const HTTP_IDLE_MS = 30_000;
+
 /** Ten minutes, one row a second: what a console's chart shows. */
 export const HISTORY_ROWS = 600;
 export const HISTORY_INTERVAL_MS = 1_000;

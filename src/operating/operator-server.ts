@@ -21,6 +21,7 @@ import {
   HTTP_CONNECTIONS_MAX,
   HTTP_HEADER_BYTES_MAX,
   HTTP_HEADERS_TIMEOUT_MS,
+  HTTP_IDLE_MS,
   HTTP_KEEP_ALIVE_MS,
   HTTP_REQUEST_TIMEOUT_MS,
 } from './limits.ts';
@@ -83,6 +84,7 @@ export class OperatorServer {
       isReady: () => !router.stopped && !config.isStopping() && isWritable(router),
     };
     this.#http.maxConnections = HTTP_CONNECTIONS_MAX;
+    this.#http.setTimeout(HTTP_IDLE_MS);
   }
 
   /** Begins to listen. Rejects with code `cannot_listen` if the address is not to be had. */

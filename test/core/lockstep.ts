@@ -6,7 +6,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { Arena } from '../../src/core/arena.ts';
-import { REASON_NAMES, Reason, Verdict } from '../../src/core/codes.ts';
+import { ERROR_NAMES, REASON_NAMES, Reason, Verdict } from '../../src/core/codes.ts';
 import { Counter, Header, Row, RowFlag } from '../../src/core/layout.ts';
 import { Ledger } from '../../src/core/ledger.ts';
 import { TTL_NEVER } from '../../src/core/limits.ts';
@@ -280,7 +280,9 @@ export class Lockstep {
     expect(count(Counter.REQUESTS)).toBe(counted.requests ?? 0);
     expect(count(Counter.CALLS)).toBe(counted.calls ?? 0);
     expect(count(Counter.REPLAYS)).toBe(counted.replays ?? 0);
-    expect(count(Counter.ERRORS)).toBe(counted.errors ?? 0);
+    for (const [code, name] of ERROR_NAMES.entries()) {
+      expect([name, count(Counter.ERRORS + code)]).toEqual([name, counted[`error ${name}`] ?? 0]);
+    }
     expect(count(Counter.ENDED + Reason.EVICTED)).toBe(counted.evicted ?? 0);
     expect(count(Counter.ENDED + Reason.EXPIRED)).toBe(counted.expired ?? 0);
     expect(count(Counter.ENDED + Reason.CLOSED)).toBe(counted.closed ?? 0);

@@ -288,6 +288,7 @@ export class NaiveModel {
 
   #error(code: string): string {
     this.#count('errors');
+    this.#count(`error ${code}`);
     return `error ${code}`;
   }
 
