@@ -1,25 +1,73 @@
 /**
- * `sessile inspect`: what a data directory holds, and whether it is whole. It reads only.
+ * `sessile inspect`: what a data directory holds, and whether it is whole; or, given a client id,
+ * what a server knows of that session. It reads only.
  */
+import { existsSync } from 'node:fs';
 import { Command } from 'commander';
+import { InvalidOptionError } from '../core/errors.ts';
 import { nodeDisk } from '../journal/disk.ts';
 import { type Examination, examine, type SegmentReport } from '../journal/examine.ts';
+import {
+  type Address,
+  type EndpointOptions,
+  endpointOf,
+  nameOf,
+  parseAddress,
+  withEndpointOptions,
+} from './endpoint.ts';
+import { isId } from './sessions/id.ts';
+import { inspectSession } from './sessions/inspect-session.ts';
 
 /** Exit code when a start would refuse the directory. */
 const EXIT_DAMAGED = 2;
 
+interface InspectOptions extends EndpointOptions {
+  readonly json: boolean;
+}
+
+const NOTES = `
+32 hexadecimal digits are a client id, and anything else is a folder; write ./ before the name of
+a folder that looks like an id. The address and the options of the connection are for ids only.
+
+Exit codes: 0 done; 1 wrong usage, nobody there, or no data directory; 2 the directory is damaged,
+or no session of the id is live.`;
+
 export function inspectCommand(): Command {
-  return new Command('inspect')
-    .description('Show the segments of a data directory, what they hold, and whether it is whole.')
-    .argument('<folder>', 'the data directory')
-    .option('--json', 'as JSON', false)
-    .action((folder: string, options: { json: boolean }) => {
-      const found = examine(nodeDisk, folder);
-      const text = options.json ? JSON.stringify(found, null, 2) : textOf(found);
-      process.stdout.write(`${text}\n`);
-      if (found.segments.some(({ damage }) => damage !== undefined))
-        process.exitCode = EXIT_DAMAGED;
-    });
+  const command = new Command('inspect')
+    .description('Show a live session, or what a data directory holds and whether it is whole.')
+    .argument('<what>', 'a client id, or a data directory')
+    .argument(
+      '[address]',
+      'with an id, host:port of the server (default: 127.0.0.1:7377)',
+      parseAddress,
+    )
+    .option('--json', 'as JSON', false);
+  return withEndpointOptions(command).addHelpText('after', NOTES).action(inspect);
+}
+
+async function inspect(
+  what: string,
+  address: Address | undefined,
+  options: InspectOptions,
+): Promise<void> {
+  if (isId(what)) {
+    return inspectSession(what.toLowerCase(), endpointOf(address, options), options.json);
+  }
+  if (address !== undefined) {
+    const given = nameOf(endpointOf(address, options));
+    throw new InvalidOptionError('address', given, 'left out: what is inspected is a folder');
+  }
+  if (!existsSync(what)) {
+    throw new InvalidOptionError('what', what, 'a client id of 32 hexadecimal digits, or a folder');
+  }
+  inspectFolder(what, options.json);
+}
+
+function inspectFolder(folder: string, asJson: boolean): void {
+  const found = examine(nodeDisk, folder);
+  const text = asJson ? JSON.stringify(found, null, 2) : textOf(found);
+  process.stdout.write(`${text}\n`);
+  if (found.segments.some(({ damage }) => damage !== undefined)) process.exitCode = EXIT_DAMAGED;
 }
 
 /** The examination as lines for a terminal. */

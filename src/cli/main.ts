@@ -1,26 +1,35 @@
 #!/usr/bin/env node
 /**
- * The `sessile` command. Each subcommand is a file of its own; bad usage and failed starts end
- * with a line on standard error and exit code 1.
+ * The `sessile` command. Each subcommand is a file of its own, and only the one that is asked for
+ * is loaded; bad usage and failed starts end with a line on standard error and exit code 1.
  */
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
-import { demoCommand } from './demo.ts';
-import { inspectCommand } from './inspect.ts';
-import { pingCommand } from './ping.ts';
-import { repairCommand } from './repair.ts';
-import { serveCommand } from './serve.ts';
+import { endWithReader } from './output.ts';
+
+/** In the order of `--help`. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  ping: async () => (await import('./ping.ts')).pingCommand(),
+  bench: async () => (await import('./bench/command.ts')).benchCommand(),
+  top: async () => (await import('./watch/top-command.ts')).topCommand(),
+  stat: async () => (await import('./watch/stat-command.ts')).statCommand(),
+  list: async () => (await import('./sessions/list-command.ts')).listCommand(),
+  inspect: async () => (await import('./inspect.ts')).inspectCommand(),
+  remove: async () => (await import('./sessions/remove-command.ts')).removeCommand(),
+  repair: async () => (await import('./repair.ts')).repairCommand(),
+  demo: async () => (await import('./demo.ts')).demoCommand(),
+};
 
 const program = new Command('sessile')
   .description('A session engine: bounded sessions, every request executed exactly once.')
-  .version(VERSION)
-  .addCommand(serveCommand())
-  .addCommand(pingCommand())
-  .addCommand(demoCommand())
-  .addCommand(inspectCommand())
-  .addCommand(repairCommand());
+  .version(VERSION);
 
+endWithReader();
 try {
+  const asked = process.argv[2] ?? '';
+  const names = Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS);
+  for (const name of names) program.addCommand(await COMMANDS[name]());
   await program.parseAsync();
 } catch (error) {
   process.stderr.write(`sessile: ${error instanceof Error ? error.message : String(error)}\n`);

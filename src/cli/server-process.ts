@@ -17,11 +17,20 @@ export interface ServerProcess {
   stop(): Promise<number | null>;
 }
 
+export interface ServerProcessOptions {
+  /** Out of reach of the terminal's Ctrl-C, so that it outlives the end of what uses it. */
+  readonly ownGroup?: boolean;
+}
+
 /** Starts `sessile serve --port 0` with more arguments, and waits for its first line. */
-export async function startServerProcess(args: readonly string[]): Promise<ServerProcess> {
+export async function startServerProcess(
+  args: readonly string[],
+  { ownGroup = false }: ServerProcessOptions = {},
+): Promise<ServerProcess> {
   const command = ['serve', '--port', '0', '--log-level', 'warn', ...args];
   const child = spawn(process.execPath, [MAIN, ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: ownGroup,
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const lines = createInterface({ input: child.stdout });
