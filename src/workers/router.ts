@@ -292,11 +292,14 @@ export class Router implements Dispatcher {
     const ring = port.answers;
     if (ring.isDrained()) return false;
     const a = this.#answer;
+    const isWithin = port.isReading;
+    port.isReading = true;
     for (let at = port.nextAnswer(); at >= 0; at = port.nextAnswer()) {
       readAnswer(ring, at, a);
       ring.take(at);
       this.#deliver(a);
     }
+    port.isReading = isWithin;
     ring.release();
     return true;
   }

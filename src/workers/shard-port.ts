@@ -29,6 +29,11 @@ export class ShardPort implements Outbox {
   readonly answers: Ring;
   /** Whether this thread holds the shard's owner word now. */
   held = false;
+  /**
+   * Whether answers are being taken out of the ring. One of them may make a register go on; what
+   * that runs is later than the answers that are still to come, so it goes through the ring too.
+   */
+  isReading = false;
   /** Errors that the router gave for messages to this shard, by code. */
   readonly refusals = new Float64Array(ERROR_COUNTERS);
   /** The log that answers wait for; undefined when they do not. */
@@ -90,7 +95,7 @@ export class ShardPort implements Outbox {
 
   /** Whether a message may run now on this thread, which holds the shard. */
   mayRun(): boolean {
-    return !this.#hasPushed && this.#outboxes.hasRoom(0);
+    return !this.#hasPushed && !this.isReading && this.#outboxes.hasRoom(0);
   }
 
   /** An answer of a message that ran on this thread. */
