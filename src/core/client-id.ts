@@ -14,15 +14,32 @@ const HEX = /^[0-9a-f]{32}$/i;
 export function clientIdBytes(id: ClientId): Uint8Array {
   let bytes: Uint8Array | undefined;
   if (typeof id === 'string') {
-    if (HEX.test(id))
-      bytes = Uint8Array.from(id.match(/../g) as string[], (two) => parseInt(two, 16));
+    if (HEX.test(id)) bytes = bytesOf(id);
   } else if (id instanceof Uint8Array && id.byteLength === CLIENT_ID_BYTES) {
     bytes = id;
   }
-  if (bytes === undefined || bytes.every((byte) => byte === 0)) {
+  if (bytes === undefined || isZero(bytes)) {
     throw new InvalidOptionError('id', id, '16 bytes or 32 hexadecimal digits, not all zero');
   }
   return bytes;
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  for (let i = 0; i < CLIENT_ID_BYTES; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
+
+function bytesOf(digits: string): Uint8Array {
+  const bytes = new Uint8Array(CLIENT_ID_BYTES);
+  for (let i = 0; i < CLIENT_ID_BYTES; i++) {
+    bytes[i] = (digitOf(digits.charCodeAt(i * 2)) << 4) | digitOf(digits.charCodeAt(i * 2 + 1));
+  }
+  return bytes;
+}
+
+/** The value of a hexadecimal digit: a letter's code has its low bits from 1, and bit 6 set. */
+function digitOf(code: number): number {
+  return (code & 0x0f) + (code >> 6) * 9;
 }
 
 /** Where four words become bytes, and these a text: four times as fast as word by word. */

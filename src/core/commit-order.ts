@@ -44,6 +44,13 @@ export class CommitOrder {
     this.#floats[this.#baseFloat + (slot << 1) + Entry.TIME_FLOAT] = timeMs;
   }
 
+  /** Adds a session as the newest, at the time of the last commit: see `moveToNewest`. */
+  appendCommit(slot: number): void {
+    const floats = this.#floats;
+    this.#link(slot);
+    floats[this.#baseFloat + (slot << 1) + Entry.TIME_FLOAT] = floats[Header.COMMIT_TIME / 2];
+  }
+
   #link(slot: number): void {
     const words = this.#words;
     const base = this.#base;

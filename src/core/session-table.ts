@@ -123,12 +123,12 @@ export class SessionTable {
   #admit(m: Message): void {
     const slot = this.pool.take();
     assert(slot >= 0, 'a slot is free when the pool said so');
-    const time = this.#commits.next();
+    this.#commits.next();
     admitRow(this.arena, this.rowOf(slot), slot, m);
     this.index.insert(m.hash, slot);
-    this.order.append(slot, time);
+    this.order.appendCommit(slot);
     this.#endings.file(slot);
-    this.#victims.lower(time);
+    this.#victims.lowerToCommit();
     this.#count(Counter.REGISTERED);
     this.log?.admitted(slot);
     this.slot = slot;

@@ -15,6 +15,9 @@ import { TTL_NEVER } from './limits.ts';
 /** The flags of a session that outlive its executions. */
 const LASTING = RowFlag.LIVE | RowFlag.NEVER | RowFlag.CONNECTION | RowFlag.DOOMED | RowFlag.RATED;
 
+/** `TTL_NEVER` as the word of a row. */
+const NEVER_WORD = TTL_NEVER | 0;
+
 export class SlotCommit {
   readonly #arena: Arena;
   readonly #now: Float64Array;
@@ -120,10 +123,11 @@ export class SlotCommit {
     const last = floats[Header.COMMIT_TIME / 2];
     const now = this.#now[0];
     const time = now > last ? now : last;
-    const oldTtl = words[row + Row.TTL_MS] >>> 0;
-    const ttl = newTtlMs < 0 ? oldTtl : newTtlMs;
+    // As the words of rows: a number above 2^31 that may come from two places is boxed by V8.
+    const oldTtl = words[row + Row.TTL_MS];
+    const ttl = newTtlMs < 0 ? oldTtl : newTtlMs | 0;
     const kept = floats[(row + Row.DEADLINE) >> 1];
-    const active = touches ? time : oldTtl === TTL_NEVER ? kept : kept - oldTtl;
+    const active = touches ? time : oldTtl === NEVER_WORD ? kept : kept - (oldTtl >>> 0);
     words[Header.INTENT_SLOT] = slot;
     words[Header.INTENT_DATA_LENGTH] = dataLength;
     floats[Header.INTENT_COMMIT / 2] = commit;
@@ -132,10 +136,10 @@ export class SlotCommit {
       floats[(row + Row.VERSION) >> 1] + (dataLength >= 0 ? 1 : 0);
     // What neither touches nor sets a TTL leaves the deadline as it is, to the bit.
     const isKept = !touches && newTtlMs < 0;
-    const deadline = ttl === TTL_NEVER ? active : active + ttl;
+    const deadline = ttl === NEVER_WORD ? active : active + (ttl >>> 0);
     floats[Header.INTENT_DEADLINE / 2] = isKept ? kept : deadline;
     words[Header.INTENT_SETS_TTL] = newTtlMs < 0 ? 0 : 1;
-    words[Header.INTENT_TTL] = ttl | 0;
+    words[Header.INTENT_TTL] = ttl;
   }
 
   #applyData(row: number, slot: number): void {
@@ -178,12 +182,11 @@ export class SlotCommit {
       (words[row + Row.FLAGS] & kept) | (words[Header.INTENT_STATUS] << RowByte.STATUS);
   }
 
-  /** Counts a commit and returns its time. */
-  next(): number {
+  /** Counts a commit, whose time is then in the header. */
+  next(): void {
     const floats = this.#floats;
     const now = this.#now[0];
     if (now > floats[Header.COMMIT_TIME / 2]) floats[Header.COMMIT_TIME / 2] = now;
     floats[Header.COMMITS / 2] += 1;
-    return floats[Header.COMMIT_TIME / 2];
   }
 }

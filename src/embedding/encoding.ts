@@ -1,7 +1,7 @@
 /**
  * How embedded callers' ids, numbers and values become messages, and answers become results.
  */
-import { type ClientId, clientIdBytes, clientIdText } from '../core/client-id.ts';
+import { CLIENT_ID_BYTES, type ClientId, clientIdBytes, clientIdText } from '../core/client-id.ts';
 import {
   ERROR_MESSAGES,
   ERROR_NAMES,
@@ -22,7 +22,7 @@ import { RateLimitedError, RefusedError, SessionEvictedError } from '../core/ses
 import { sessionNumber } from '../core/session-number.ts';
 import { isMap } from '../services/data-bodies.ts';
 import { bitsOf, type CheckedService, namesOf } from '../services/service.ts';
-import { decodeValue, encodeValue } from '../services/values.ts';
+import { decodeShared, encodeValue } from '../services/values.ts';
 import { type Answer, AnswerKind, Grant } from '../workers/answer.ts';
 import type { Registered, RegisterOptions, Reply } from './types.ts';
 
@@ -31,7 +31,8 @@ const idBytes = new Uint8Array(16);
 const idWords = new Int32Array(idBytes.buffer);
 
 export function setId(m: Message, id: ClientId): void {
-  idBytes.set(clientIdBytes(id));
+  const bytes = clientIdBytes(id);
+  for (let i = 0; i < CLIENT_ID_BYTES; i++) idBytes[i] = bytes[i];
   m.id0 = idWords[0];
   m.id1 = idWords[1];
   m.id2 = idWords[2];
@@ -124,8 +125,7 @@ export function setBody(m: Message, body: unknown, bodyBytesMax: number): void {
 }
 
 function decodeBody(a: Answer): unknown {
-  const at = a.bodyWord * 4;
-  return decodeValue(a.bodyBytes.slice(at, at + a.bodyLength));
+  return decodeShared(a.bodyBytes, a.bodyWord * 4, a.bodyLength);
 }
 
 export function decodeReply(a: Answer): Reply {

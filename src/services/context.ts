@@ -9,7 +9,7 @@ import { STATUS_NAMES, Status, type StatusName } from '../core/codes.ts';
 import { TTL_MS_MAX, TTL_NEVER } from '../core/limits.ts';
 import type { SessionIdentity } from './service.ts';
 import { ValueWriter } from './value-writer.ts';
-import { decodeValue } from './values.ts';
+import { decodeShared } from './values.ts';
 
 const NO_MEMORY = new ArrayBuffer(0);
 
@@ -28,9 +28,7 @@ class ValueView {
   /** Decodes the value; undefined when there is none. Allocates. */
   value(): unknown {
     if (this.length === 0) return undefined;
-    // A copy, because decoding shared memory in place would alias it, and text decoders refuse it.
-    const at = this.word * 4;
-    return decodeValue(this.bytes.slice(at, at + this.length));
+    return decodeShared(this.bytes, this.word * 4, this.length);
   }
 }
 

@@ -43,6 +43,21 @@ export function decodeValue(bytes: Uint8Array): unknown {
   return packr.unpack(bytes);
 }
 
+/** Up to here a loop that copies bytes beats a new array, which also needs a view of its own. */
+const SCRATCH_BYTES = 1_024;
+const scratch = new Uint8Array(SCRATCH_BYTES);
+
+/**
+ * Decodes a value that lies in shared memory. From a copy, because text decoders refuse that
+ * memory, and somebody else writes there once the value is in the caller's hands.
+ */
+export function decodeShared(bytes: Uint8Array, at: number, length: number): unknown {
+  if (length > SCRATCH_BYTES) return packr.unpack(bytes.slice(at, at + length));
+  for (let i = 0; i < length; i++) scratch[i] = bytes[at + i];
+  // Nothing of the value aliases the scratch: strings are decoded, bytes copied.
+  return packr.unpack(scratch, length);
+}
+
 /**
  * The value as msgpackr shall see it: the same one if there is nothing to change, otherwise a
  * copy. What msgpackr would write as something else without a word is refused here; for a

@@ -69,4 +69,10 @@ export class Doorbell {
     if (wait.async) await wait.value;
     this.awake();
   }
+
+  /** As `sleep`, but the thread does nothing else meanwhile, and allocates nothing. */
+  block(timeoutMs: number): void {
+    Atomics.wait(this.#words, Word.BELL, this.#sample, timeoutMs);
+    this.awake();
+  }
 }

@@ -48,6 +48,12 @@ export const RING_WORDS_MAX = 2 ** 28;
 /** A worker that finds nothing polls on for so long before it sleeps: about four wake-ups' cost. */
 export const IDLE_POLL_MS = 0.1;
 
+/** The same for a worker that does not go through the event loop: a look takes some 25 ns. */
+export const IDLE_LOOKS_MAX = 4_096;
+
+/** How long such a worker stays away from the event loop, where what a service printed waits. */
+export const STAY_MS = 50;
+
 /** The longest sleep: nothing depends on it, it only bounds how late a timeout is noticed. */
 export const SLEEP_MS = 50;
 

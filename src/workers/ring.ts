@@ -185,9 +185,14 @@ export class Ring {
     return (Atomics.load(this.words, Word.TAIL) - Atomics.load(this.words, Word.HEAD)) | 0;
   }
 
-  /** Consumer: notes the record in execution, so that a successor can tell what became of it. */
-  startRecord(at: number, commits: number): void {
-    this.floats[Word.EXECUTING_COMMITS / 2] = commits;
+  /**
+   * Consumer: notes the record in execution, so that a successor can tell what became of it.
+   *
+   * @param counts where the shard counts its commits, at `index`: a number of that size that is
+   *     passed by itself may be boxed
+   */
+  startRecord(at: number, counts: Float64Array, index: number): void {
+    this.floats[Word.EXECUTING_COMMITS / 2] = counts[index];
     this.words[Word.EXECUTING] = at;
     this.take(at);
   }

@@ -1,9 +1,12 @@
 /**
  * The loop of a shard's worker: takes the owner word, runs what lies in the rings, lets go, and
- * sleeps on its doorbell when there is nothing to do. It returns to the event loop after every
- * batch, for promises and timers of the service.
+ * sleeps on its doorbell when there is nothing to do. For promises and timers of the service, and
+ * for its log, it returns to the event loop after every batch. Where it has neither it goes there
+ * only now and then, and blocks while it sleeps, because each way through the event loop leaves
+ * garbage behind, and a sleeper that blocks wakes up sooner.
  */
 import { Arena } from '../core/arena.ts';
+import { Header } from '../core/layout.ts';
 import { Ledger } from '../core/ledger.ts';
 import { Message } from '../core/message.ts';
 import { SessionTable } from '../core/session-table.ts';
@@ -17,8 +20,10 @@ import { Executions } from './executions.ts';
 import { Executor } from './executor.ts';
 import {
   BATCH_MESSAGES_MAX,
+  IDLE_LOOKS_MAX,
   IDLE_POLL_MS,
   SLEEP_MS,
+  STAY_MS,
   SWEEP_BATCH_MAX,
   SWEEP_INTERVAL_MS,
 } from './limits.ts';
@@ -51,19 +56,26 @@ export class ShardLoop {
   readonly #journal: ShardJournal | undefined;
   #failure: Error | undefined;
   readonly #isPortable: boolean;
+  /** Whether nothing but messages ever needs this thread, which may block then. */
+  readonly #stays: boolean;
   #isPumping = false;
-  /** When to look for expired sessions next, on `performance.now()`. */
+  /** When to look for expired sessions next, on the engine's clock. */
   #sweepAt = 0;
+  /** When to go to the event loop in any case, on the same. */
+  #stayUntil = 0;
 
+  /** @param mayBlock whether the thread is the loop's own */
   constructor(
     memory: ShardMemory,
     shard: number,
     readonly runner: number,
     checked: CheckedService,
+    mayBlock = false,
   ) {
     const arena = new Arena(memory.arenas[shard]);
     const { config } = memory;
     this.#isPortable = checked.portable;
+    this.#stays = mayBlock && checked.portable && config.journal === undefined;
     this.#arena = arena.words;
     this.#stopping = new Int32Array(memory.stopping);
     this.#doorbell = new Doorbell(memory.doorbells[shard]);
@@ -121,6 +133,7 @@ export class ShardLoop {
 
   /** Runs until the engine stops and the rings are empty. */
   async run(): Promise<void> {
+    if (this.#stays) return this.#runAlone();
     let busyUntil = 0;
     for (;;) {
       const polled = this.#poll();
@@ -132,6 +145,50 @@ export class ShardLoop {
       else await this.#sleep();
     }
     await this.#journal?.close();
+  }
+
+  /** The same for a thread that need not come to the event loop for anything of its own. */
+  async #runAlone(): Promise<void> {
+    while (!this.#isStopping() || this.#hasWork()) {
+      this.#stay();
+      await nextTurn();
+    }
+  }
+
+  /** Works and sleeps for a while, without the event loop. */
+  #stay(): void {
+    this.#stayUntil = this.#clock.cell[0] + STAY_MS;
+    while (this.#mayStay()) {
+      const polled = this.#poll();
+      // Somebody else has the shard, or the front end does not read: there is no bell for that.
+      if (polled === Polled.BUSY) return;
+      if (this.#isSweeping() || this.#awaitWork()) continue;
+      if (this.#isStopping()) return;
+      this.#doorbell.prepare();
+      if (this.#hasWork()) this.#doorbell.awake();
+      else this.#doorbell.block(SLEEP_MS);
+    }
+  }
+
+  /** A function of its own, because V8 boxes times in one that runs for long and seldom begins. */
+  #mayStay(): boolean {
+    return this.#clock.cell[0] < this.#stayUntil;
+  }
+
+  #isSweepDue(): boolean {
+    this.#clock.read();
+    return this.#isSweeping();
+  }
+
+  /** Whether it is time to sweep, or the last sweep has left something to end. */
+  #isSweeping(): boolean {
+    return this.#clock.cell[0] >= this.#sweepAt;
+  }
+
+  /** Looks for work until there is some, or for about as long as going to sleep would cost. */
+  #awaitWork(): boolean {
+    for (let looks = 0; looks < IDLE_LOOKS_MAX; looks++) if (this.#hasWork()) return true;
+    return false;
   }
 
   /** Begins a batch of the log, if there are entries. True if it has been written already. */
@@ -181,10 +238,11 @@ export class ShardLoop {
       this.#clock.read();
       this.#executions.expire(this.#clock.cell[0]);
     }
-    const sweeps = performance.now() >= this.#sweepAt;
-    if (!sweeps && !this.#hasWork()) return Polled.IDLE;
+    if (!this.#hasWork() && !this.#isSweepDue()) return Polled.IDLE;
     if (!tryAcquire(this.#arena, this.runner)) return Polled.BUSY;
+    // Once per batch: V8 boxes what the clock says.
     this.#clock.read();
+    const sweeps = this.#isSweeping();
     let ran = sweeps ? this.#sweep() : 0;
     // Room for these was kept when they were started.
     if (this.#executions.hasSettled) {
@@ -213,19 +271,20 @@ export class ShardLoop {
     const executor = this.#executor;
     const ended = executor.sweep(SWEEP_BATCH_MAX);
     if (executor.table.wheel.next() >= 0) return ended + 1;
-    this.#sweepAt = performance.now() + SWEEP_INTERVAL_MS;
+    this.#sweepAt = this.#clock.cell[0] + SWEEP_INTERVAL_MS;
     return ended;
   }
 
   #drain(ring: Ring): number {
     const m = this.#message;
+    const { floats } = this.#executor.table.arena;
     let ran = 0;
     while (ran < BATCH_MESSAGES_MAX && this.#outboxes.hasRoom(this.#executions.owed)) {
       const at = ring.peek();
       if (at < 0) break;
       if (ran % WARM_MESSAGES_MAX === 0 && this.#warmer.pays) this.#warm(ring, at);
       this.#clock.tick();
-      ring.startRecord(at, this.#executor.commits);
+      ring.startRecord(at, floats, Header.COMMITS / 2);
       readMessage(ring, at, m);
       const outcome = this.#executor.run(m);
       if (outcome !== Ran.DONE) this.#outboxes.emitOutcome(m, outcome);

@@ -20,7 +20,8 @@ export default async function runShard(task: ShardTask): Promise<void> {
   // Warnings of a worker would reach nobody's log: the pool tells them.
   const hooks = new HookFailures((message) => parentPort?.postMessage(message));
   const checked = { ...loaded, hookFailed: hooks.note };
-  const loop = new ShardLoop(task.memory, task.shard, task.runner, checked);
+  const { memory, shard, runner } = task;
+  const loop = new ShardLoop(memory, shard, runner, checked, true);
   try {
     if (task.takesOver) await loop.takeOver();
     await loop.run();

@@ -5,6 +5,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Arena } from '../../dist/core/arena.js';
 import { checkInvariants } from '../../dist/core/invariants.js';
+import { Header } from '../../dist/core/layout.js';
 import { Ledger } from '../../dist/core/ledger.js';
 import { Message } from '../../dist/core/message.js';
 import { SessionTable } from '../../dist/core/session-table.js';
@@ -55,7 +56,7 @@ class FakeWorker {
     expect(tryAcquire(this.table.arena.words, WORKER)).toBe(true);
     const at = ring.peek();
     expect(at).toBeGreaterThan(0);
-    ring.startRecord(at, executor.commits);
+    ring.startRecord(at, this.table.arena.floats, Header.COMMITS / 2);
     const m = new Message();
     readMessage(ring, at, m);
     const outcome = executor.run(m);

@@ -236,7 +236,7 @@ describe('a consumer that dies', () => {
       put(ring, 20, 6);
       ring.publish();
       const at = ring.peek();
-      ring.startRecord(at, 2 ** 40 + 1);
+      ring.startRecord(at, Float64Array.of(7, 2 ** 40 + 1), 1);
       const successor = new Ring(ring.words.buffer as SharedArrayBuffer);
       expect(successor.interruptedRecord()).toBe(at);
       expect(successor.interruptedCommits()).toBe(2 ** 40 + 1);
@@ -255,7 +255,7 @@ describe('a consumer that dies', () => {
       put(ring, 2 + (serial % 20), serial);
       ring.publish();
       const at = ring.peek();
-      ring.startRecord(at, serial);
+      ring.startRecord(at, Float64Array.of(serial), 0);
       check(ring, at, 2 + (serial % 20), serial);
       ring.finishRecord();
       expect(ring.interruptedRecord()).toBe(0);
