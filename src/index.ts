@@ -60,6 +60,7 @@ export {
   ProtocolError,
   QueueFullError,
   RequestTimeoutError,
+  TlsError,
   TooManyConflictsError,
 } from './transport/client/errors.ts';
 export type { SessionFilter } from './transport/client/operator.ts';
@@ -68,6 +69,8 @@ export type {
   Rate,
   RequestOptions,
   SessionOptions,
+  TlsSettings,
+  Token,
 } from './transport/client/options.ts';
 export type { Session } from './transport/client/session.ts';
 export type { SessionState } from './transport/client/session-core.ts';

@@ -1,7 +1,7 @@
 /**
  * A server over an engine: what `sessile serve` runs, for programs that want it in their process.
  */
-import { InvalidOptionError, integerOption } from './core/errors.ts';
+import { InvalidOptionError } from './core/errors.ts';
 import type { EventFields, EventLog } from './core/event-log.ts';
 import { TTL_NEVER } from './core/limits.ts';
 import { checkOptions, DEFAULTS, type EngineOptions } from './embedding/options.ts';
@@ -10,27 +10,14 @@ import { descriptorLimit, descriptorsNeeded } from './operating/descriptors.ts';
 import { LoopDelayMonitor } from './operating/loop-delay.ts';
 import type { OperatorServer } from './operating/operator-server.ts';
 import { checkOperating, type OperatingOptions } from './operating/options.ts';
-import {
-  CONNECTIONS_MAX,
-  CONNECTIONS_MAX_DEFAULT,
-  FRAME_BYTES_MAX,
-  FRAME_BYTES_MAX_DEFAULT,
-  FRAME_BYTES_MIN,
-} from './transport/limits.ts';
-import { DEFAULT_HOST, DEFAULT_PORT, FRAME_OVERHEAD_BYTES } from './transport/protocol.ts';
+import type { Authenticator } from './security/authenticator.ts';
+import { readTls, wantsTls } from './security/tls.ts';
+import { type FrontEndOptions, frontEndConfig } from './transport/front-end-options.ts';
+import { FRAME_OVERHEAD_BYTES } from './transport/protocol.ts';
 import { type Address, Server, type ServerConfig } from './transport/server.ts';
 import { VERSION } from './version.ts';
 
-export interface ServeOptions extends EngineOptions, OperatingOptions {
-  /** Default 127.0.0.1. */
-  readonly host?: string;
-  /** 0 picks a free port. Default 7377. */
-  readonly port?: number;
-  /** Connections at a time; further ones are refused with `server_busy`. Default 10 000. */
-  readonly connectionsMax?: number;
-  /** Bytes of a frame at most. Default 64 KiB. */
-  readonly frameBytesMax?: number;
-}
+export interface ServeOptions extends EngineOptions, FrontEndOptions, OperatingOptions {}
 
 export interface RunningServer {
   readonly address: Address;
@@ -39,6 +26,16 @@ export interface RunningServer {
   readonly engine: Engine;
   /** Open connections. */
   readonly connections: number;
+  /** Connections taken on since the start; those turned away: no room, bad token, bad TLS. */
+  readonly accepted: number;
+  readonly refused: number;
+  /** Checks tokens as the server does; undefined when it asks for none. */
+  readonly authenticator: Authenticator | undefined;
+  /**
+   * Reads tokens, keys and certificates again, and closes connections whose tokens are gone.
+   * Rejects if a file is not good; what was read from it before stays in use.
+   */
+  reload(): Promise<void>;
   /** Finishes what executes, sends what is left, closes connections and ends the workers. */
   stop(): Promise<void>;
 }
@@ -48,30 +45,9 @@ export interface RunningServer {
  * with code `cannot_listen`.
  */
 export async function serve(options: ServeOptions = {}): Promise<RunningServer> {
-  const frameBytesMax = integerOption(
-    'frameBytesMax',
-    options.frameBytesMax ?? FRAME_BYTES_MAX_DEFAULT,
-    FRAME_BYTES_MIN,
-    FRAME_BYTES_MAX,
-  );
-  const host = options.host ?? DEFAULT_HOST;
-  if (typeof host !== 'string' || host === '') {
-    throw new InvalidOptionError('host', host, 'the name or address to listen on');
-  }
-  const config = {
-    host,
-    port: integerOption('port', options.port ?? DEFAULT_PORT, 0, 65_535),
-    connectionsMax: integerOption(
-      'connectionsMax',
-      options.connectionsMax ?? CONNECTIONS_MAX_DEFAULT,
-      1,
-      CONNECTIONS_MAX,
-    ),
-    frameBytesMax,
-    version: VERSION,
-  };
-  const operating = checkOperating(options, false);
-  const longest = frameBytesMax - FRAME_OVERHEAD_BYTES;
+  const config = await frontEndConfig(options, VERSION);
+  const operating = checkOperating(options, config.authenticator !== undefined);
+  const longest = config.frameBytesMax - FRAME_OVERHEAD_BYTES;
   const bodyBytesMax = options.bodyBytesMax ?? Math.min(DEFAULTS.bodyBytesMax, longest);
   if (bodyBytesMax > longest) {
     throw new InvalidOptionError(
@@ -108,7 +84,12 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
     log.info('listening', { ...address, operator_port: operatorAddress?.port ?? null });
     // From here on: what the start itself took is no delay of requests.
     loopDelay = new LoopDelayMonitor(engine.router.meter);
-    return running(engine, server, { address, operatorAddress, stop });
+    return running(engine, server, {
+      address,
+      operatorAddress,
+      reload: () => reload(server, options),
+      stop,
+    });
   } catch (error) {
     await end();
     throw error;
@@ -125,7 +106,7 @@ async function operatorServer(
   return new OperatorServer({
     host,
     port,
-    authenticator: undefined,
+    authenticator: server.authenticator,
     log: engine.log,
     router: engine.router,
     capabilities: engine.checked.capabilities,
@@ -136,7 +117,7 @@ async function operatorServer(
 function running(
   engine: Engine,
   server: Server,
-  rest: Pick<RunningServer, 'address' | 'operatorAddress' | 'stop'>,
+  rest: Pick<RunningServer, 'address' | 'operatorAddress' | 'reload' | 'stop'>,
 ): RunningServer {
   return {
     ...rest,
@@ -144,7 +125,23 @@ function running(
     get connections() {
       return server.connections;
     },
+    get accepted() {
+      return server.accepted;
+    },
+    get refused() {
+      return server.refused;
+    },
+    authenticator: server.authenticator,
   };
+}
+
+/** Each file is read, whatever becomes of the others. */
+async function reload(server: Server, options: ServeOptions): Promise<void> {
+  const renewed = wantsTls(options)
+    ? readTls(options).then((tls) => server.renewTls(tls))
+    : Promise.resolve();
+  const outcomes = await Promise.allSettled([server.reloadTokens(), renewed]);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
 
 function warnOfDescriptors(log: EventLog | undefined, connections: number, shards: number): void {

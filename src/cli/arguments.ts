@@ -17,7 +17,8 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
-function variable(flags: string): string {
+/** The environment variable of an option. */
+export function variable(flags: string): string {
   const name = flags.slice(2).split(' ', 1)[0];
   return `SESSILE_${name.toUpperCase().replaceAll('-', '_')}`;
 }

@@ -1,7 +1,6 @@
 /**
  * A connection for one command: made, used, and closed whatever happens.
  */
-import { SessileError } from '../core/errors.ts';
 import { type Connection, connect } from '../transport/client/connection.ts';
 import type { ConnectOptions } from '../transport/client/options.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -22,13 +21,11 @@ export async function withConnection<T>(
 }
 
 function optionsOf({ host, port, path, token, tls, timeoutMs }: Endpoint): ConnectOptions {
-  if (path !== undefined || tls !== undefined) {
-    const what = path === undefined ? '--tls' : '--socket';
-    throw new SessileError('not_supported', `${what}: this command speaks plain TCP only`);
-  }
   return {
     host,
     port,
+    path,
+    tls,
     token,
     timeoutMs,
     connectTimeoutMs: timeoutMs,

@@ -2,7 +2,27 @@
 import type { Command } from 'commander';
 
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  'Clients:': ['host', 'port', 'connections-max', 'frame-bytes-max'],
+  'Clients:': [
+    'host',
+    'port',
+    'socket',
+    'connections-max',
+    'connections-per-address-max',
+    'frame-bytes-max',
+    'hello-timeout-ms',
+    'frame-timeout-ms',
+    'idle-timeout-ms',
+  ],
+  'Security:': [
+    'tokens',
+    'jwt-key',
+    'jwt-issuer',
+    'jwt-audience',
+    'tls-cert',
+    'tls-key',
+    'tls-client-ca',
+    'insecure',
+  ],
   'Sessions:': [
     'preset',
     'sessions-max',

@@ -17,6 +17,7 @@ import { group } from './help-groups.ts';
 import { type LogFormat, type LogLevel, logFormatOption, logLevelOption, openLog } from './log.ts';
 import { PRESET_NAMES, type PresetName, presetsText, withPreset } from './presets.ts';
 import { reloadAtHangUp } from './reload.ts';
+import { addSecurityOptions, reloading } from './security-options.ts';
 
 const PROGRESS_MS = 1_000;
 
@@ -96,10 +97,8 @@ export function serveCommand(): Command {
       ),
     )
     .addOption(logLevelOption())
-    .addOption(logFormatOption())
-    .addHelpText('after', presetsText())
-    .action(run);
-  return group(command);
+    .addOption(logFormatOption());
+  return group(addSecurityOptions(command).addHelpText('after', presetsText()).action(run));
 }
 
 async function run(given: CommandOptions, command: Command): Promise<void> {
@@ -110,14 +109,15 @@ async function run(given: CommandOptions, command: Command): Promise<void> {
     ttlMs: ttlMs === NEVER ? null : ttlMs,
     operatorPort: options.operatorPort ?? defaultOperatorPort(options.port),
     onRecoveryProgress: recoveryProgress(log),
-    ...(log === undefined ? {} : { log }),
+    ...(log === undefined
+      ? {}
+      : { log, onNotice: (text) => log.warn('connections_noticed', { text }) }),
   });
   // Before the first line is printed: whoever waits for it may send a signal at once.
   const stop = stopOnce(server);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  // Nothing that a server is started with may change so far: it goes on as it is.
-  reloadAtHangUp(async () => [], log);
+  reloadAtHangUp(reloading(server, options), log);
   const { host, port } = server.address;
   process.stdout.write(`listening on ${host}:${port}\n`);
   process.stdout.write(`${storageText(server.engine.recovery)}\n`);

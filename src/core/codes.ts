@@ -70,6 +70,8 @@ export const enum ErrorCode {
   UNSUPPORTED_VERSION = 19,
   HELLO_REQUIRED = 20,
   UNAUTHORIZED = 21,
+  TLS_REQUIRED = 22,
+  TIMED_OUT = 23,
 }
 
 export const ERROR_NAMES = [
@@ -95,6 +97,8 @@ export const ERROR_NAMES = [
   'unsupported_version',
   'hello_required',
   'unauthorized',
+  'tls_required',
+  'timed_out',
 ] as const;
 export type ErrorName = (typeof ERROR_NAMES)[number];
 
@@ -122,6 +126,8 @@ export const ERROR_MESSAGES: readonly string[] = [
   'this protocol version is not supported; say hello with version 1',
   'the first frame must be hello',
   'the token was not accepted',
+  'this port speaks TLS only; connect with TLS',
+  'nothing came in time; connect again',
 ];
 
 /** What `begin` found: how a sequenced request must be answered. */
@@ -148,6 +154,8 @@ export const enum Admission {
   SHARD_FULL = 3,
   /** Nothing can be logged now, so nobody is admitted. */
   NO_STORAGE = 4,
+  /** The live session of this id is somebody else's. */
+  FORBIDDEN = 5,
 }
 
 /** What `evictOldest` found. */

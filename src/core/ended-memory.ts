@@ -7,6 +7,7 @@ import type { Arena } from './arena.ts';
 import { Reason } from './codes.ts';
 import { ENDED_WORDS, Row, RowByte } from './layout.ts';
 import type { Message } from './message.ts';
+import { isTrusted } from './principals.ts';
 
 /** The session that a method has just ended: whom to tell. */
 export class EndedSession {
@@ -39,7 +40,12 @@ const enum Entry {
   SESSION_LOW = 4,
   SESSION_HIGH = 5,
   REASON = 6,
+  /** Half of the session's principal is enough to keep strangers from the news of its end. */
+  PRINCIPAL = 7,
 }
+
+/** `recall`: nothing is remembered that is the asker's. */
+export const NOT_THEIRS = -1;
 
 export class EndedMemory {
   readonly #words: Int32Array;
@@ -63,15 +69,18 @@ export class EndedMemory {
     words[entry + Entry.SESSION_LOW] = words[row + Row.SESSION_LOW];
     words[entry + Entry.SESSION_HIGH] = words[row + Row.SESSION_HIGH];
     words[entry + Entry.REASON] = reason + 1;
+    words[entry + Entry.PRINCIPAL] = words[row + Row.PRINCIPAL_LOW];
   }
 
   /**
    * Why the session that a message names is gone. A message without a session number (a call, a
-   * close of whichever is live) asks for the id's last one.
+   * close of whichever is live) asks for the id's last one. A message that is somebody's learns of
+   * nothing but ids whose last session here was their own: else this is `NOT_THEIRS`.
    */
-  recall(m: Message): Reason {
+  recall(m: Message): Reason | typeof NOT_THEIRS {
     const words = this.#words;
     const entry = this.#base + (m.hash & this.#mask) * ENDED_WORDS;
+    const unknown = isTrusted(m) ? Reason.NO_SESSION : NOT_THEIRS;
     if (
       words[entry + Entry.REASON] === 0 ||
       words[entry + Entry.ID0] !== m.id0 ||
@@ -79,8 +88,9 @@ export class EndedMemory {
       words[entry + Entry.ID0 + 2] !== m.id2 ||
       words[entry + Entry.ID0 + 3] !== m.id3
     ) {
-      return Reason.NO_SESSION;
+      return unknown;
     }
+    if (unknown === NOT_THEIRS && words[entry + Entry.PRINCIPAL] !== m.principalLow) return unknown;
     const named =
       (m.sessionHigh !== 0 || m.sessionLow !== 0) &&
       (m.sessionHigh !== words[entry + Entry.SESSION_HIGH] ||

@@ -12,6 +12,7 @@ export const EVENT_NAMES = [
   'recovered',
   'listening',
   'connection_refused',
+  'connections_noticed',
   'protocol_error',
   'slow_reader',
   'accept_failed',

@@ -12,16 +12,17 @@
  *     8   checksum low, high           22  rate: theoretical arrival time (64 bits)
  *     10  deadline (f64)               24  rate per second (0 = no limit), burst
  *     12  commit number (f64)          26  capabilities
- *     14  ttl ms (u32; all ones =      27  generation
+ *     14  ttl ms (u32; all ones =      27  principal, low word
  *         never)
  *     15  connection token             28  in execution: the request's checksum (2), or
  *                                          a call's correlation
  *                                      30  number of the execution
+ *                                      31  principal, high word (0, 0 = nobody's)
  *
  *     order entry, 16 bytes: previous slot, next slot, commit time (f64)
  *     wheel entry, 8 bytes: previous + 1, next + 1 (0 = not linked); slots, buckets, work list
  *     index entry, 8 bytes: hash, slot + 1 (0 = empty)
- *     ended entry, 32 bytes: id (4), session (2), reason + 1, spare
+ *     ended entry, 32 bytes: id (4), session (2), reason + 1, principal low
  *     notes of a slot for its log, 16 bytes: see `SessionLog`; untouched without a log
  *     payload of a slot: data region, then reply region
  */
@@ -62,11 +63,12 @@ export const enum Row {
   RATE_PER_SECOND = 24,
   RATE_BURST = 25,
   CAPABILITIES = 26,
-  GENERATION = 27,
+  PRINCIPAL_LOW = 27,
   EXECUTING_LOW = 28,
   EXECUTING_HIGH = 29,
   /** Which execution it is: differs from all others of the slot and of its successors. */
   PIN = 30,
+  PRINCIPAL_HIGH = 31,
 }
 
 /** The flags word: single bits in its first byte, and three bytes of their own, see `RowByte`. */

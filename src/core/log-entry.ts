@@ -3,6 +3,8 @@
  * about a session counts, and what it leaves out is as the one before said.
  *
  *     state: words, kind and parts │ commit time (f64) │ row words 0–27 │ data │ reply
+ *            of a session that is somebody's, the high word of its principal stands in that of
+ *            the token, which means nothing to another process
  *     end:   words, kind and reason │ time (f64) │ id (4), session (2) │ commits (f64)
  *            of session 0, which nobody has, when only the number of commits is to be told
  *
@@ -13,6 +15,7 @@ import type { Arena } from './arena.ts';
 import { copyWords } from './copy.ts';
 import { evenWords, Header, ORDER_WORDS, ROW_SHIFT, Row } from './layout.ts';
 import type { LogBuffer } from './log-buffer.ts';
+import { bindPrincipal } from './principals.ts';
 
 export const enum EntryKind {
   STATE = 1,
@@ -24,6 +27,8 @@ export const enum EntryKind {
 export const enum EntryPart {
   DATA = 0x100,
   REPLY = 0x200,
+  /** The session is somebody's. */
+  PRINCIPAL = 0x400,
 }
 
 /** The words of a state entry. */
@@ -44,7 +49,9 @@ export const enum EndEntry {
 /** An id and a session number, as they begin a row. */
 export const END_ID_WORDS = 6;
 
+/** How many words of a row are copied, and which of them tells the rest of the principal. */
 const ROW_WORDS_LOGGED = 28;
+const PRINCIPAL_HIGH = Row.TOKEN;
 const REASON_SHIFT = 8;
 
 /** Words of the longest entry. */
@@ -70,16 +77,28 @@ export function appendState(
   const replyLength = (parts & EntryPart.REPLY) !== 0 ? words[row + Row.REPLY_LENGTH] : 0;
   const dataWords = evenWords(dataLength);
   const total = Entry.PAYLOADS + dataWords + evenWords(replyLength);
-  const at = buffer.claim(total, EntryKind.STATE | parts);
+  const principalHigh = words[row + Row.PRINCIPAL_HIGH];
+  const isBound = (words[row + Row.PRINCIPAL_LOW] | principalHigh) !== 0;
+  const kind = EntryKind.STATE | parts | (isBound ? EntryPart.PRINCIPAL : 0);
+  const at = buffer.claim(total, kind);
   const to = buffer.words;
   const time = (regions.order + slot * ORDER_WORDS) / 2 + 1;
   buffer.floats[(at + Entry.TIME) >> 1] = floats[time];
   for (let i = 0; i < ROW_WORDS_LOGGED; i++) to[at + Entry.ROW + i] = words[row + i];
+  if (isBound) to[at + Entry.ROW + PRINCIPAL_HIGH] = principalHigh;
   if (slackMs !== 0) buffer.floats[(at + Entry.ROW + Row.DEADLINE) >> 1] -= slackMs;
   const payloads = at + Entry.PAYLOADS;
   copyWords(words, arena.dataAt(slot), to, payloads, dataLength);
   copyWords(words, arena.replyAt(slot), to, payloads + dataWords, replyLength);
   buffer.push(at);
+}
+
+/** Makes the session in a row that of whoever the state at a word says. */
+export function bindLogged(to: Int32Array, row: number, words: Int32Array, at: number): void {
+  // Entries from before there were principals have other things in those two words.
+  const isBound = (words[at + 1] & EntryPart.PRINCIPAL) !== 0;
+  const low = isBound ? words[at + Entry.ROW + Row.PRINCIPAL_LOW] : 0;
+  bindPrincipal(to, row, low, isBound ? words[at + Entry.ROW + PRINCIPAL_HIGH] : 0);
 }
 
 /** For `appendEnd` when it only tells the number of commits. */

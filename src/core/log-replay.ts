@@ -12,7 +12,7 @@ import { shardOf } from './hash.ts';
 import { evenWords, Header, ORDER_WORDS, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
 import { checkEnd, checkState, fits, isWhole } from './log-checks.ts';
-import { END_ID_WORDS, EndEntry, Entry, EntryKind, EntryPart } from './log-entry.ts';
+import { bindLogged, END_ID_WORDS, EndEntry, Entry, EntryKind, EntryPart } from './log-entry.ts';
 import { touchLogMs } from './session-log.ts';
 import type { SessionTable } from './session-table.ts';
 
@@ -110,9 +110,10 @@ export class LogReplay {
       to[row + Row.SESSION_HIGH] === words[from + Row.SESSION_HIGH] &&
       (to[row + Row.FLAGS] & RowFlag.LIVE) !== 0;
     if (!this.rowsOnly) this.#payloads(arena, slot, row, isSame, words, at);
-    for (let i = 0; i < Row.GENERATION; i++) to[row + i] = words[from + i];
+    for (let i = 0; i < Row.PRINCIPAL_LOW; i++) to[row + i] = words[from + i];
     to[row + Row.FLAGS] &= KEPT_FLAGS;
     to[row + Row.TOKEN] = 0;
+    bindLogged(to, row, words, at);
     arena.floats[(row + Row.DEADLINE) >> 1] += shiftMs;
     arena.floats[(row + Row.CREATED) >> 1] += shiftMs;
     const time = (arena.regions.order + slot * ORDER_WORDS) / 2 + 1;

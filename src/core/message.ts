@@ -53,6 +53,9 @@ export class Message {
   /** The thread and the connection that asked; replies and evictions go there. */
   frontEnd = 0;
   token = 0;
+  /** Whose message it is, as `security/principal.ts` makes it; two zeros = nobody's, trusted. */
+  principalLow = 0;
+  principalHigh = 0;
   /** The table's seeded hash of the id, computed once where the message enters. */
   hash = 0;
   id0 = 0;

@@ -11,21 +11,22 @@ import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
 import { Admission, ErrorCode, type Eviction, Reason, Verdict } from './codes.ts';
 import { CommitOrder } from './commit-order.ts';
-import { EndedMemory, type EndedSession } from './ended-memory.ts';
+import { EndedMemory, type EndedSession, NOT_THEIRS } from './ended-memory.ts';
 import { Endings } from './endings.ts';
 import { hashId } from './hash.ts';
 import { IndexTable } from './index-table.ts';
-import { Counter, Header, ROW_SHIFT, Row, RowByte, RowFlag } from './layout.ts';
+import { Counter, Header, ROW_SHIFT, Row, RowFlag } from './layout.ts';
 import { type Ledger, NOTHING_TO_EVICT } from './ledger.ts';
 import type { LogBuffer } from './log-buffer.ts';
 import { EntryPart } from './log-entry.ts';
 import { CloseFlag, type Message } from './message.ts';
+import { speaksFor } from './principals.ts';
 import { retryAfter, take } from './rate-limit.ts';
 import { SessionLog } from './session-log.ts';
 import { compareSession } from './session-number.ts';
 import { admitRow } from './slot-admit.ts';
 import { SlotCommit } from './slot-commit.ts';
-import { pinRow, unpinRow } from './slot-pin.ts';
+import { pinRow, routeRow, unpinRow } from './slot-pin.ts';
 import { SlotPool } from './slot-pool.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { Victims } from './victims.ts';
@@ -103,7 +104,8 @@ export class SessionTable {
     const live = this.#findLive(m);
     if (live >= 0) {
       const row = this.rowOf(live);
-      if ((this.#words[row + Row.FLAGS] & RowFlag.EXECUTING) === 0) this.#setRoute(row, m);
+      if (!speaksFor(this.#words, row, m)) return Admission.FORBIDDEN;
+      if ((this.#words[row + Row.FLAGS] & RowFlag.EXECUTING) === 0) routeRow(this.#words, row, m);
       this.#count(Counter.RESUMED);
       this.slot = live;
       return Admission.RESUMED;
@@ -140,7 +142,7 @@ export class SessionTable {
    */
   begin(m: Message): Verdict {
     const words = this.#words;
-    const slot = this.#findLive(m);
+    const slot = this.#findTheirs(m);
     if (slot < 0) return this.#absent(m);
     const row = this.rowOf(slot);
     this.slot = slot;
@@ -180,7 +182,7 @@ export class SessionTable {
       return this.#error(ErrorCode.REQUEST_IN_FLIGHT);
     }
     // A caller that has no address cannot be answered later, and takes nobody's answer away.
-    if (m.token !== 0) this.#setRoute(row, m);
+    if (m.token !== 0) routeRow(words, row, m);
     return Verdict.JOINED;
   }
 
@@ -193,7 +195,7 @@ export class SessionTable {
       return this.#error(ErrorCode.REQUEST_MISMATCH);
     }
     // A late duplicate must not draw the reply of the request now in execution to itself.
-    if ((flags & RowFlag.EXECUTING) === 0) this.#setRoute(row, m);
+    if ((flags & RowFlag.EXECUTING) === 0) routeRow(words, row, m);
     this.#count(Counter.REPLAYS);
     return Verdict.REPLAY;
   }
@@ -269,7 +271,7 @@ export class SessionTable {
 
   /** Finds the live session of a call: `EXECUTE` with `slot`, or `EVICTION` with `reason`. */
   beginCall(m: Message): Verdict {
-    const slot = this.#findLive(m);
+    const slot = this.#findTheirs(m);
     if (slot < 0) return this.#absent(m);
     this.slot = slot;
     if (!this.#mayPay(this.rowOf(slot), m)) return this.#error(ErrorCode.RATE_LIMITED);
@@ -295,7 +297,7 @@ export class SessionTable {
    * gone while it executes is doomed: it ends when that is over (`reap`), and `JOINED` says so.
    */
   close(m: Message): Verdict {
-    const slot = this.#findLive(m);
+    const slot = this.#findTheirs(m);
     if (slot < 0) return this.#absent(m);
     const row = this.rowOf(slot);
     if (m.sessionLow !== 0 || m.sessionHigh !== 0) {
@@ -366,14 +368,23 @@ export class SessionTable {
     return slot;
   }
 
+  /** The same, if the message may speak for that session. */
+  #findTheirs(m: Message): number {
+    const slot = this.#findLive(m);
+    return slot < 0 || speaksFor(this.#words, this.rowOf(slot), m) ? slot : -1;
+  }
+
   #wrongSession(apart: number): Verdict {
     if (apart > 0) return this.#error(ErrorCode.SESSION_TOO_HIGH);
     this.reason = Reason.SESSION_TOO_LOW;
     return Verdict.EVICTION;
   }
 
+  /** Strangers are told the same of a session that is gone as of one that is not theirs. */
   #absent(m: Message): Verdict {
-    this.reason = this.#memory.recall(m);
+    const reason = this.#memory.recall(m);
+    if (reason === NOT_THEIRS) return this.#error(ErrorCode.FORBIDDEN);
+    this.reason = reason;
     return Verdict.EVICTION;
   }
 
@@ -381,14 +392,6 @@ export class SessionTable {
     this.errorCode = code;
     this.#count(Counter.ERRORS + code);
     return Verdict.ERROR;
-  }
-
-  #setRoute(row: number, m: Message): void {
-    const words = this.#words;
-    words[row + Row.TOKEN] = m.token;
-    words[row + Row.FLAGS] =
-      (words[row + Row.FLAGS] & ~(RowByte.MASK << RowByte.FRONT_END)) |
-      (m.frontEnd << RowByte.FRONT_END);
   }
 
   #count(counter: number): void {

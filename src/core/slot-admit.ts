@@ -8,6 +8,7 @@ import { copyWords } from './copy.ts';
 import { Header, Row, RowByte, RowFlag } from './layout.ts';
 import { TTL_NEVER } from './limits.ts';
 import { type Message, RegisterFlag } from './message.ts';
+import { bindPrincipal } from './principals.ts';
 
 /** Fills in a free slot's row from a register; commit number and time are those of the header. */
 export function admitRow(arena: Arena, row: number, slot: number, m: Message): void {
@@ -18,7 +19,7 @@ export function admitRow(arena: Arena, row: number, slot: number, m: Message): v
   const never = ttl >>> 0 === TTL_NEVER;
   const ownRate = (m.flags & RegisterFlag.RATE) !== 0;
   const bound = (m.flags & RegisterFlag.CONNECTION) !== 0;
-  for (let at = row + Row.REQUEST; at < row + Row.GENERATION; at++) words[at] = 0;
+  for (let at = row + Row.REQUEST; at < row + Row.PRINCIPAL_LOW; at++) words[at] = 0;
   words[row + Row.ID0] = m.id0;
   words[row + Row.ID1] = m.id1;
   words[row + Row.ID2] = m.id2;
@@ -33,6 +34,7 @@ export function admitRow(arena: Arena, row: number, slot: number, m: Message): v
   words[row + Row.RATE_BURST] = ownRate ? m.rateBurst : words[Header.RATE_BURST];
   words[row + Row.CAPABILITIES] = m.capabilities;
   words[row + Row.TOKEN] = m.token;
+  bindPrincipal(words, row, m.principalLow, m.principalHigh);
   if ((m.flags & RegisterFlag.DATA) !== 0) admitData(arena, row, slot, m);
   words[row + Row.FLAGS] =
     RowFlag.LIVE |

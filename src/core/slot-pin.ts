@@ -1,5 +1,6 @@
 /**
- * Pinning: while a request executes on a session, neither eviction nor expiry touches it.
+ * Pinning: while a request executes on a session, neither eviction nor expiry touches it. And the
+ * route: the connection that a session last spoke on.
  */
 import { assert } from './assert.ts';
 import { Header, Row, RowByte, RowFlag } from './layout.ts';
@@ -31,4 +32,12 @@ export function unpinRow(words: Int32Array, row: number): void {
   assert((words[row + Row.FLAGS] & RowFlag.EXECUTING) !== 0, 'only what executes is aborted');
   words[row + Row.FLAGS] &= ~(EXECUTION | (RowByte.MASK << RowByte.RUNNER));
   words[Header.EXECUTING] -= 1;
+}
+
+/** What is to be told about the session in a row goes to whoever sent this message. */
+export function routeRow(words: Int32Array, row: number, m: Message): void {
+  words[row + Row.TOKEN] = m.token;
+  words[row + Row.FLAGS] =
+    (words[row + Row.FLAGS] & ~(RowByte.MASK << RowByte.FRONT_END)) |
+    (m.frontEnd << RowByte.FRONT_END);
 }

@@ -1,10 +1,8 @@
 /**
- * The slots of a shard: which are free, and the generation of each.
+ * The slots of a shard: which are free.
  *
  * Free slots form a stack threaded through the first word of their rows; slots above the high
- * water mark were never used and are not linked at all, so starting touches no page. A slot's
- * generation grows each time it is freed: a handle kept over an asynchronous wait is compared with
- * it and never reaches the next session in the same slot.
+ * water mark were never used and are not linked at all, so starting touches no page.
  */
 import type { Arena } from './arena.ts';
 import { assert } from './assert.ts';
@@ -41,12 +39,7 @@ export class SlotPool {
     const words = this.#words;
     const row = this.#rows + (slot << ROW_SHIFT);
     words[row + Row.FLAGS] = 0;
-    words[row + Row.GENERATION] = (words[row + Row.GENERATION] + 1) | 0;
     words[row + Row.ID0] = words[Header.FREE_HEAD];
     words[Header.FREE_HEAD] = slot + 1;
-  }
-
-  generationOf(slot: number): number {
-    return this.#words[this.#rows + (slot << ROW_SHIFT) + Row.GENERATION];
   }
 }

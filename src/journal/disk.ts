@@ -85,8 +85,12 @@ function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 }
 
-/** Whether there may be room later. Nothing was promised to be on disk, so trying again is safe. */
+/**
+ * Whether there may be room later, on the disk or in the table of open files. Nothing was promised
+ * to be on disk, so trying again is safe.
+ */
 export function isNoRoom(error: unknown): boolean {
-  const code = codeOf(error);
-  return code === 'ENOSPC' || code === 'EDQUOT';
+  return NO_ROOM.includes(codeOf(error));
 }
+
+const NO_ROOM: readonly string[] = ['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE'];

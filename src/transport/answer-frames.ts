@@ -5,14 +5,17 @@ import { ERROR_MESSAGES, ERROR_NAMES, ErrorCode, REASON_NAMES } from '../core/co
 import { TTL_NEVER } from '../core/limits.ts';
 import { Kind } from '../core/message.ts';
 import { namesOf } from '../services/service.ts';
-import { type Answer, AnswerKind, Grant } from '../workers/answer.ts';
-import type { FrameWriter } from './frame-writer.ts';
+import { type Answer, AnswerKind, Grant, NO_SESSION_OF_THEIRS } from '../workers/answer.ts';
+import { FrameWriter } from './frame-writer.ts';
 import { FRAME_OVERHEAD_BYTES, ID_BYTES, ToClient } from './protocol.ts';
 
 /** The longest text of an error; a character takes at most 3 bytes. */
 const ERROR_CHARACTERS_MAX = 200;
 /** The text, and up to two numbers with their names. */
 const ERROR_BYTES_MAX = 3 * ERROR_CHARACTERS_MAX + 128;
+
+/** With `forbidden`: not for want of a capability, but because there is no session of theirs. */
+const NO_SESSION_DETAILS = { session: 0 };
 
 /** Bodies up to this length are copied by words, longer ones by the runtime. */
 const WORD_COPY_BYTES_MAX = 512;
@@ -125,6 +128,8 @@ function writeRegistered(w: FrameWriter, a: Answer, capabilities: readonly strin
 }
 
 function errorDetails(a: Answer): Details | undefined {
+  const isNobodys = a.code === ErrorCode.FORBIDDEN && a.value === NO_SESSION_OF_THEIRS;
+  if (isNobodys) return NO_SESSION_DETAILS;
   if (a.code !== ErrorCode.RATE_LIMITED) return undefined;
   return { retry_after_ms: a.value < 0 ? null : a.value };
 }
@@ -174,6 +179,14 @@ export function writeError(
   else w.nil();
   writeDetails(w, details);
   w.finish();
+}
+
+/** An error about the connection, as a frame of its own. */
+export function errorFrame(code: ErrorCode, what?: string): Buffer {
+  const w = new FrameWriter();
+  w.use(Buffer.alloc(answerBytesMax(0)));
+  writeError(w, code, 0, undefined, what);
+  return w.bytes.subarray(0, w.at);
 }
 
 function writeDetails(w: FrameWriter, details: Details | undefined): void {

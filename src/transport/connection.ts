@@ -2,72 +2,33 @@
  * One client connection of the server: bytes in, frames, messages to the router; answers back as
  * frames. It carries any number of sessions.
  *
- * Its input stops in two cases, and resumes in order: when a shard's ring is full (the frame at
- * hand is kept and submitted again), and when the client does not read its answers.
+ * Its input stops in three cases, and resumes in order: while its token is checked, when a shard's
+ * ring is full (the frame at hand is kept and submitted again), and when the client does not read
+ * its answers.
  */
 import type { Socket } from 'node:net';
 import { assert } from '../core/assert.ts';
 import { ErrorCode } from '../core/codes.ts';
+import { SessileError } from '../core/errors.ts';
+import type { Principal } from '../security/authenticator.ts';
 import { type Answer, AnswerKind } from '../workers/answer.ts';
 import { Submitted } from '../workers/dispatch.ts';
-import type { FrontEndMeter } from '../workers/front-end-meter.ts';
-import type { Router } from '../workers/router.ts';
 import type { AnswerSink } from '../workers/sinks.ts';
 import { answerBytesMax, writeAnswer, writeError } from './answer-frames.ts';
 import { AnswerTimes } from './answer-times.ts';
-import type { ConnectionEvents } from './connection-events.ts';
+import { Bearer, NEEDS_CLIENT, NEEDS_OPERATOR } from './bearer.ts';
+import type { ConnectionHost } from './connection-host.ts';
 import { FrameBuffer, FrameState } from './frame-buffer.ts';
-import {
-  HELLO_TIMEOUT_MS,
-  OPERATOR_CALLS_MAX,
-  OPTIONS_MAX,
-  OUTPUT_BYTES_MAX,
-  OUTPUT_STALL_MS,
-} from './limits.ts';
-import { type MessageReader, Read } from './message-reader.ts';
-import type { OperatorCalls } from './operator-calls.ts';
+import { looksLikeTls, readHello } from './hello.ts';
+import { OPERATOR_CALLS_MAX, OUTPUT_BYTES_MAX, OUTPUT_STALL_MS } from './limits.ts';
+import { Read } from './message-reader.ts';
 import { writeOutcome } from './outcome-frame.ts';
-import { Output, type OutputPool } from './output.ts';
-import { PROTOCOL_VERSION, ToClient, ToServer } from './protocol.ts';
+import { Output } from './output.ts';
+import { Patience, type PatienceLimits } from './patience.ts';
+import { readPing, writePong } from './pong-frame.ts';
+import { PROTOCOL_VERSION, ToServer } from './protocol.ts';
 import { ScopedSessions } from './scoped-sessions.ts';
-import type { SharedInput } from './shared-input.ts';
-
-/** What connections share: the front end's router, reader and buffers. */
-export interface ConnectionHost {
-  readonly router: Router;
-  readonly reader: MessageReader;
-  readonly input: SharedInput;
-  readonly pool: OutputPool;
-  readonly frameBytesMax: number;
-  readonly operatorCalls: OperatorCalls;
-  readonly events: ConnectionEvents;
-  /** Counts what connections do. */
-  readonly meter: FrontEndMeter;
-  /** The names of the capabilities that the service offers, by bit. */
-  readonly capabilities: readonly string[];
-  /** What all those names take in a frame at most. */
-  readonly capabilityBytes: number;
-  /** The welcome frame, whole. */
-  readonly welcome: Buffer;
-  readonly stopping: boolean;
-  /** Whether the clock need not be read for so many messages more of this turn. */
-  clockIsFresh(messages: number): boolean;
-  /** The connection was blocked; call `resume` once there may be room. */
-  blocked(connection: Connection): void;
-  /** It has output that was written outside its own turn. */
-  dirty(connection: Connection): void;
-  closed(connection: Connection): void;
-}
-
-const enum Step {
-  NEXT = 0,
-  /** The frame could not be taken now: keep it. */
-  BLOCKED = 1,
-  /** The client does not read its answers: no further frame until it has. */
-  STALLED = 2,
-  /** The connection is closing: no further frame. */
-  CLOSING = 3,
-}
+import { Step } from './step.ts';
 
 /** Frames of requests with small bodies, for a guess at how many are waiting. */
 const SMALL_FRAME_BYTES = 128;
@@ -80,6 +41,8 @@ export class Connection implements AnswerSink {
   readonly #output: Output;
   readonly #times: AnswerTimes;
   readonly #scoped = new ScopedSessions();
+  readonly bearer = new Bearer();
+  readonly #patience = new Patience();
   /** Calls to the server itself that are under way. */
   #operating = 0;
   #helloTimer: NodeJS.Timeout | undefined;
@@ -105,7 +68,7 @@ export class Connection implements AnswerSink {
     this.#output = new Output(socket, host.pool);
     this.#times = new AnswerTimes(host.meter);
     this.token = host.router.open(this);
-    this.#helloTimer = setTimeout(() => this.#helloLate(), HELLO_TIMEOUT_MS);
+    this.#helloTimer = setTimeout(() => this.#helloLate(), host.helloTimeoutMs);
     socket.setNoDelay(true);
     socket.on('drain', () => this.#drained());
     socket.on('error', () => socket.destroy());
@@ -116,6 +79,7 @@ export class Connection implements AnswerSink {
   answer(a: Answer): void {
     this.#scoped.note(a);
     if (this.#isClosing) return;
+    this.#patience.heard = true;
     this.#times.answered(a.of, a.arrivedUs);
     const names = a.kind === AnswerKind.REGISTERED ? this.#host.capabilityBytes : 0;
     this.#reserve(answerBytesMax(a.bodyLength) + names);
@@ -153,7 +117,15 @@ export class Connection implements AnswerSink {
     if (!this.#isStalled) this.#work();
   }
 
-  /** Refuses the connection before it began. */
+  /** The server looks whether anything still comes. */
+  look(nowMs: number, limits: PatienceLimits): void {
+    if (this.#isClosing || !this.#saidHello) return;
+    const isOurs = this.#isBlocked || this.#isStalled;
+    const lost = this.#patience.lost(nowMs, limits, this.#frames.unfinished, isOurs);
+    if (lost !== undefined) this.#fatal(ErrorCode.TIMED_OUT, lost);
+  }
+
+  /** Refuses the connection before it began, and counts it among those. */
   refuse(code: ErrorCode, what?: string): void {
     this.#host.meter.refused += 1;
     this.#fatal(code, what);
@@ -175,6 +147,8 @@ export class Connection implements AnswerSink {
 
   #data(bytes: Uint8Array, view: DataView, length: number): void {
     if (this.#isClosing) return;
+    this.#patience.heard = true;
+    if (!this.#saidHello && looksLikeTls(bytes, length)) return this.#refuseTls();
     assert(this.#frames.waiting === 0, 'a chunk is used up before the next one is read');
     this.#frames.feed(bytes, view, length);
     this.#work(length);
@@ -203,7 +177,8 @@ export class Connection implements AnswerSink {
         const state = frames.next();
         if (state === FrameState.MORE) break;
         if (state !== FrameState.READY) {
-          this.#badFrame(state);
+          if (state === FrameState.TOO_LARGE) this.#fatal(ErrorCode.FRAME_TOO_LARGE);
+          else this.#fatal(ErrorCode.MALFORMED_FRAME, 'a frame begins with its length, above 0');
           break;
         }
         this.#hasFrame = true;
@@ -215,6 +190,7 @@ export class Connection implements AnswerSink {
     this.#inBatch = false;
     this.#defer();
     if (this.#isClosing) return;
+    if (step === Step.CHECKING) return;
     if (step === Step.BLOCKED) this.#block();
     else if (step === Step.STALLED) this.#stall();
     else if (!this.#isStalled && this.#socket.isPaused()) this.#socket.resume();
@@ -253,11 +229,14 @@ export class Connection implements AnswerSink {
     }
     if (read === Read.OPERATOR) return this.#operate(reader.operatorCall);
     if (read === Read.MALFORMED) return this.#fatal(ErrorCode.MALFORMED_FRAME, cursor.problem);
+    if (!this.bearer.isClient) return this.#refuse(ErrorCode.FORBIDDEN, NEEDS_CLIENT);
     if (read === Read.REFUSED) return this.#refuse(reader.error, reader.problem, reader.details);
     if (this.#host.stopping) return this.#refuse(ErrorCode.SHUTTING_DOWN);
     if (kind === ToServer.REGISTER && this.#scoped.isFull)
       return this.#refuse(ErrorCode.SERVER_BUSY);
     message.token = this.token;
+    message.principalLow = this.bearer.low;
+    message.principalHigh = this.bearer.high;
     message.arrivedUs = this.#times.arrivedUs;
     return router.submit(message) === Submitted.BLOCKED ? Step.BLOCKED : Step.NEXT;
   }
@@ -266,6 +245,7 @@ export class Connection implements AnswerSink {
   #operate(name: string): Step {
     const { reader, operatorCalls } = this.#host;
     const { request, bodyBytes, bodyLength } = reader.message;
+    if (!this.bearer.isOperator) return this.#refuse(ErrorCode.FORBIDDEN, NEEDS_OPERATOR);
     if (this.#operating === OPERATOR_CALLS_MAX) return this.#refuse(ErrorCode.SERVER_BUSY);
     this.#operating += 1;
     void operatorCalls.run(name, bodyBytes.slice(0, bodyLength)).then((outcome) => {
@@ -282,44 +262,61 @@ export class Connection implements AnswerSink {
 
   /** `[0, version, options]`. */
   #hello(fields: number): Step {
-    const { reader, welcome } = this.#host;
+    const { reader, authenticator } = this.#host;
     const { cursor } = reader;
-    if (fields !== 3) cursor.fail('hello has 3 fields');
-    const version = cursor.uint32();
-    if (cursor.problem === '' && version !== PROTOCOL_VERSION) {
+    const hello = readHello(cursor, fields, PROTOCOL_VERSION, authenticator !== undefined);
+    if (cursor.problem === '' && hello.version !== PROTOCOL_VERSION) {
       return this.#fatal(ErrorCode.UNSUPPORTED_VERSION);
     }
-    const options = cursor.mapLength();
-    if (options > OPTIONS_MAX) cursor.fail('hello has at most 16 options');
-    for (let i = 0; i < options && cursor.problem === ''; i++) {
-      reader.text();
-      cursor.skip();
-    }
-    if (cursor.problem === '' && cursor.at !== cursor.end) cursor.fail('hello ends with a map');
     if (cursor.problem === '' && this.#saidHello) cursor.fail('hello was said before');
     if (cursor.problem !== '') return this.#fatal(ErrorCode.MALFORMED_FRAME, cursor.problem);
-    clearTimeout(this.#helloTimer);
     this.#saidHello = true;
-    this.#output.reserve(welcome.byteLength);
+    if (authenticator === undefined) return this.#welcome();
+    // As if blocked: what else has arrived waits where it is, and no more is read.
+    this.#isBlocked = true;
+    this.#socket.pause();
+    authenticator.authenticate(hello.token).then(
+      (principal) => this.#admit(principal),
+      (error: unknown) => this.#turnAway(error),
+    );
+    return Step.CHECKING;
+  }
+
+  #welcome(): Step {
+    clearTimeout(this.#helloTimer);
+    this.#output.reserve(this.#host.welcome.byteLength);
     const { writer } = this.#output;
-    writer.at += welcome.copy(writer.bytes, writer.at);
+    writer.at += this.#host.welcome.copy(writer.bytes, writer.at);
     return Step.NEXT;
+  }
+
+  /** The token is good: goes on with what came behind hello. */
+  #admit(principal: Principal): void {
+    if (this.#isClosing) return;
+    this.bearer.accept(principal, () => this.revoke('the token has expired'));
+    if (this.#isClosing) return;
+    this.#welcome();
+    this.resume();
+  }
+
+  #turnAway(error: unknown): void {
+    if (this.#isClosing) return;
+    // Only the texts of our own errors are known to hold no part of the token.
+    this.refuse(ErrorCode.UNAUTHORIZED, error instanceof SessileError ? error.message : undefined);
+  }
+
+  /** Closes the connection because its token is not good, or not any more. */
+  revoke(what?: string): void {
+    this.#fatal(ErrorCode.UNAUTHORIZED, what);
   }
 
   /** `[4, nonce]`, any value, sent back as it is. */
   #ping(fields: number): Step {
     const { cursor } = this.#host.reader;
-    if (fields !== 2) cursor.fail('ping has 2 fields');
-    const start = cursor.at;
-    cursor.skip();
-    if (cursor.problem === '' && cursor.at !== cursor.end) cursor.fail('ping has one nonce');
+    const start = readPing(cursor, fields);
     if (cursor.problem !== '') return this.#fatal(ErrorCode.MALFORMED_FRAME, cursor.problem);
-    const length = cursor.end - start;
-    this.#reserve(answerBytesMax(length));
-    const { writer } = this.#output;
-    writer.begin(ToClient.PONG, 2);
-    writer.raw(cursor.bytes, start, length);
-    writer.finish();
+    this.#reserve(answerBytesMax(cursor.end - start));
+    writePong(this.#output.writer, cursor, start);
     return Step.NEXT;
   }
 
@@ -343,15 +340,15 @@ export class Connection implements AnswerSink {
       this.#output.reserve(answerBytesMax(0));
       writeError(this.#output.writer, code, 0, undefined, what);
       this.#host.meter.error(code);
-      if (code === ErrorCode.UNAUTHORIZED) this.#host.meter.refused += 1;
       this.end();
     }
     return Step.CLOSING;
   }
 
-  #badFrame(state: FrameState): void {
-    if (state === FrameState.TOO_LARGE) this.#fatal(ErrorCode.FRAME_TOO_LARGE);
-    else this.#fatal(ErrorCode.MALFORMED_FRAME, 'a frame begins with its length, above 0');
+  /** Its bytes are a handshake, which would be told to be anything but that. */
+  #refuseTls(): void {
+    this.#host.notices.say('tls', 'a client that speaks TLS was refused: this port does not');
+    this.refuse(ErrorCode.HELLO_REQUIRED, 'this port does not speak TLS');
   }
 
   #block(): void {
@@ -384,13 +381,15 @@ export class Connection implements AnswerSink {
   }
 
   #helloLate(): void {
-    this.#fatal(ErrorCode.HELLO_REQUIRED, 'no hello came in time');
+    const what = this.#saidHello ? 'the token was not checked in time' : 'no hello came in time';
+    this.#fatal(this.#saidHello ? ErrorCode.UNAUTHORIZED : ErrorCode.HELLO_REQUIRED, what);
   }
 
   #closed(): void {
     this.#isClosing = true;
     clearTimeout(this.#helloTimer);
     clearTimeout(this.#stallTimer);
+    this.bearer.end();
     this.#times.sent();
     this.#output.flush();
     if (this.token !== 0) this.#host.router.close(this.token);

@@ -39,6 +39,8 @@ export class FrameBuffer {
 
   #bodyStart = 0;
   #length = 0;
+  /** Frames that were split so far. */
+  #splits = 0;
 
   constructor(readonly frameBytesMax: number) {}
 
@@ -82,6 +84,11 @@ export class FrameBuffer {
     return this.#chunkEnd - this.#at;
   }
 
+  /** The frame of which only a part has come, as a number of its own; 0 = there is none. */
+  get unfinished(): number {
+    return this.#body !== undefined || this.#headerLength > 0 ? this.#splits : 0;
+  }
+
   next(): FrameState {
     if (this.#body !== undefined) return this.#continueBody(this.#body);
     if (this.#headerLength > 0) return this.#continueHeader();
@@ -91,6 +98,7 @@ export class FrameBuffer {
     const end = this.#bodyStart + this.#length;
     if (end > this.#chunkEnd) {
       this.#at = this.#bodyStart;
+      this.#splits += 1;
       return this.#startBody();
     }
     this.bytes = this.#chunk;
@@ -128,6 +136,7 @@ export class FrameBuffer {
     const rest = this.#chunkEnd - this.#at;
     for (let i = 0; i < rest; i++) this.#header[i] = this.#chunk[this.#at + i];
     this.#headerLength = rest;
+    this.#splits += 1;
     this.#at = this.#chunkEnd;
     return FrameState.MORE;
   }

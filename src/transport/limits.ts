@@ -41,7 +41,13 @@ export const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 export const OUTPUT_STALL_MS = 30_000;
 
 /** A connection that said no hello within this time is closed. */
-export const HELLO_TIMEOUT_MS = 10_000;
+export const HELLO_TIMEOUT_MS_DEFAULT = 10_000;
+
+/** A frame that has begun is whole within this time: 64 KiB in it are 2 KiB a second. */
+export const FRAME_TIMEOUT_MS_DEFAULT = 30_000;
+
+/** Connections of one address: a tenth of all, so that one host does not keep others out. */
+export const CONNECTIONS_PER_ADDRESS_MAX_DEFAULT = 1_000;
 
 /** Calls of one connection to the server itself that may be under way. */
 export const OPERATOR_CALLS_MAX = 16;
@@ -59,3 +65,6 @@ export const CLOCK_MESSAGES_MAX = 64;
 
 /** How long the front end polls on after its last output before it sleeps: some wake-ups' cost. */
 export const AWAKE_MS = 0.1;
+
+/** The longest time limit of a connection that may be chosen: a day is as good as none. */
+export const TIMEOUT_MS_MAX = 24 * 60 * 60 * 1000;

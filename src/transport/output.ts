@@ -3,6 +3,7 @@
  * one write. What the system does not take at once is copied, so the buffer is free after it.
  */
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { FrameWriter } from './frame-writer.ts';
 import { OUTPUT_BUFFER_BYTES, OUTPUT_BUFFERS_KEPT_MAX, OUTPUT_HIGH_BYTES } from './limits.ts';
 import { writeNow } from './write-now.ts';
@@ -30,6 +31,8 @@ export class OutputPool {
 export class Output {
   readonly writer = new FrameWriter();
   readonly #socket: Socket;
+  /** Whether bytes may be given to the socket's descriptor as they are. */
+  readonly #isPlain: boolean;
   readonly #pool: OutputPool;
   #buffer: OutputBuffer | undefined;
   #isOpen = false;
@@ -38,6 +41,7 @@ export class Output {
 
   constructor(socket: Socket, pool: OutputPool) {
     this.#socket = socket;
+    this.#isPlain = !(socket instanceof TLSSocket);
     this.#pool = pool;
   }
 
@@ -64,7 +68,8 @@ export class Output {
     const socket = this.#socket;
     if (at > 0 && socket.writable) {
       this.#pool.written += at;
-      const taken = socket.writableLength === 0 ? writeNow(socket, bytes, at) : 0;
+      const goesNow = this.#isPlain && socket.writableLength === 0;
+      const taken = goesNow ? writeNow(socket, bytes, at) : 0;
       if (taken < at) {
         // A copy, so that many small writes that wait do not each hold a large buffer.
         socket.write(Buffer.from(bytes.subarray(taken, at)));

@@ -186,11 +186,11 @@ function numberOf(c: Cursor): number {
 }
 
 /** A short string, decoded; '' if it is none. */
-export function readText(c: Cursor): string {
+export function readText(c: Cursor, bytesMax = TEXT_BYTES_MAX): string {
   const length = c.stringLength();
   if (length < 0) return '';
-  if (length > TEXT_BYTES_MAX) {
-    c.fail('a name or token is longer than 1024 bytes');
+  if (length > bytesMax) {
+    c.fail(`a name or token is longer than ${bytesMax} bytes`);
     return '';
   }
   const start = c.at;

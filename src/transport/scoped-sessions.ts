@@ -4,7 +4,7 @@
  */
 import { ErrorCode } from '../core/codes.ts';
 import { Kind } from '../core/message.ts';
-import { type Answer, AnswerKind } from '../workers/answer.ts';
+import { type Answer, AnswerKind, NO_SESSION_OF_THEIRS } from '../workers/answer.ts';
 import type { ScopedSession } from '../workers/orphans.ts';
 import { SCOPED_SESSIONS_MAX } from './limits.ts';
 
@@ -37,8 +37,14 @@ export class ScopedSessions {
   }
 }
 
-/** A call learns by an error that no session of its id is live; nobody is told apart from it. */
+/**
+ * A call learns by an error that no session of its id is live; nobody is told apart from it. So
+ * does every message of somebody whose session ended so long ago that nobody knows how.
+ */
 function isGone(a: Answer): boolean {
+  if (a.kind === AnswerKind.ERROR && a.code === ErrorCode.FORBIDDEN) {
+    return a.value === NO_SESSION_OF_THEIRS;
+  }
   const tells = a.code === ErrorCode.EXPIRED || a.code === ErrorCode.NO_SESSION;
   return a.kind === AnswerKind.ERROR && a.of === Kind.CALL && tells;
 }

@@ -1,35 +1,40 @@
 /**
  * The TCP server: one front end that owns the sockets and routes their frames to the shards.
  */
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { Packr } from 'msgpackr';
 import { ErrorCode } from '../core/codes.ts';
-import { SessileError } from '../core/errors.ts';
 import { type EventLog, NO_LOG } from '../core/event-log.ts';
 import { TTL_MS_MAX } from '../core/limits.ts';
+import type { FileAuthenticator } from '../security/authenticator.ts';
+import type { TlsContext } from '../security/tls.ts';
 import type { CheckedService } from '../services/service.ts';
 import type { FrontEndMeter, FrontEndSource } from '../workers/front-end-meter.ts';
 import { STOP_TIMEOUT_MS } from '../workers/limits.ts';
 import { Operator } from '../workers/operator.ts';
 import type { Router } from '../workers/router.ts';
 import type { ShardingConfig } from '../workers/shard-memory.ts';
-import { Connection, type ConnectionHost } from './connection.ts';
+import { Connection } from './connection.ts';
 import { ConnectionEvents } from './connection-events.ts';
+import type { ConnectionHost } from './connection-host.ts';
+import { Entrance, type EntranceConfig, type EntranceHost } from './entrance.ts';
 import { AWAKE_MS, CLOCK_MESSAGES_MAX, IN_FLIGHT_MAX, INPUT_BUFFER_BYTES } from './limits.ts';
 import { MessageReader } from './message-reader.ts';
+import { Notices } from './notices.ts';
 import { OperatorCalls } from './operator-calls.ts';
 import { OutputPool } from './output.ts';
+import { lookMs, PatienceClock, type PatienceLimits } from './patience.ts';
 import { FRAME_HEADER_BYTES, PROTOCOL_VERSION, ToClient } from './protocol.ts';
 import { SharedInput } from './shared-input.ts';
 
-export interface ServerConfig {
-  readonly host: string;
-  /** 0 picks a free port. */
-  readonly port: number;
-  readonly connectionsMax: number;
+export interface ServerConfig extends EntranceConfig, PatienceLimits {
   readonly frameBytesMax: number;
   /** The engine's version, as `welcome` tells it. */
   readonly version: string;
+  /** Checks the tokens of hellos; left out, nobody needs one. */
+  readonly authenticator?: FileAuthenticator | undefined;
+  /** Hears what happens to those who try to connect, each kind of it once a minute. */
+  readonly onNotice: (text: string) => void;
 }
 
 export interface Address {
@@ -37,7 +42,7 @@ export interface Address {
   readonly port: number;
 }
 
-export class Server implements ConnectionHost, FrontEndSource {
+export class Server implements ConnectionHost, EntranceHost, FrontEndSource {
   readonly reader: MessageReader;
   readonly input = new SharedInput(INPUT_BUFFER_BYTES);
   readonly pool = new OutputPool();
@@ -48,8 +53,12 @@ export class Server implements ConnectionHost, FrontEndSource {
   readonly capabilityBytes: number;
   readonly welcome: Buffer;
   readonly frameBytesMax: number;
+  readonly authenticator: FileAuthenticator | undefined;
+  readonly helloTimeoutMs: number;
+  readonly notices: Notices;
   stopping = false;
-  readonly #net: NetServer;
+  readonly #entrance: Entrance;
+  #watch: NodeJS.Timeout | undefined;
   readonly #connections = new Set<Connection>();
   readonly #blocked = new Set<Connection>();
   #dirty: Connection[] = [];
@@ -70,30 +79,29 @@ export class Server implements ConnectionHost, FrontEndSource {
     this.meter.server = this;
     this.reader = new MessageReader(sharding.bodyBytesMax, sharding.dataBytesMax, checked);
     this.frameBytesMax = config.frameBytesMax;
+    this.authenticator = config.authenticator;
+    this.helloTimeoutMs = config.helloTimeoutMs;
     this.welcome = welcomeFrame(config, sharding, checked);
     this.operatorCalls = new OperatorCalls(new Operator(router, checked.capabilities));
     this.capabilities = checked.capabilities;
     const lengths = checked.capabilities.map((name) => 5 + Buffer.byteLength(name));
     this.capabilityBytes = lengths.reduce((sum, length) => sum + length, 0);
-    this.#net = createServer({ pauseOnConnect: true }, (socket) => this.#accept(socket));
+    this.notices = new Notices(config.onNotice);
+    this.#entrance = new Entrance(config, this);
   }
 
   /** Begins to listen. Rejects with code `cannot_listen` if the address is not to be had. */
-  listen(): Promise<Address> {
-    const { host, port } = this.config;
-    return new Promise((resolve, reject) => {
-      this.#net.once('error', (error) => {
-        const text = `cannot listen on ${host}:${port}: ${error.message}`;
-        reject(new SessileError('cannot_listen', text, { host, port }));
-      });
-      this.#net.listen({ host, port, backlog: 1024 }, () => {
-        // From here on an error concerns one connection that could not be accepted.
-        this.#net.on('error', (error) => this.events.acceptFailed(error));
-        const bound = this.#net.address();
-        const actual = typeof bound === 'object' && bound !== null ? bound.port : port;
-        resolve({ host, port: actual });
-      });
-    });
+  async listen(): Promise<Address> {
+    const port = await this.#entrance.listen();
+    const clock = new PatienceClock(this.config, performance.now());
+    this.#watch = setInterval(() => this.#look(clock), lookMs(this.config)).unref();
+    return { host: this.config.host, port };
+  }
+
+  /** Closes connections of which nothing comes any more. */
+  #look(clock: PatienceClock): void {
+    const now = clock.look(performance.now());
+    for (const connection of this.#connections) connection.look(now, this.config);
   }
 
   /**
@@ -102,7 +110,8 @@ export class Server implements ConnectionHost, FrontEndSource {
    */
   async stop(): Promise<void> {
     this.stopping = true;
-    const closed = new Promise<void>((resolve) => this.#net.close(() => resolve()));
+    clearInterval(this.#watch);
+    const closed = this.#entrance.close();
     const deadline = performance.now() + STOP_TIMEOUT_MS;
     const { router } = this;
     // Of an engine that has failed nobody hears any more.
@@ -154,19 +163,51 @@ export class Server implements ConnectionHost, FrontEndSource {
     this.#scheduleTurn();
   }
 
+  turnedAway(): void {
+    this.meter.refused += 1;
+  }
+
+  /** Connections that were taken on, and those turned away: no room, bad token, bad TLS. */
+  get accepted(): number {
+    return this.meter.accepted;
+  }
+
+  get refused(): number {
+    return this.meter.refused;
+  }
+
+  /** What new TLS connections are served with from now on. */
+  renewTls(tls: TlsContext): void {
+    this.#entrance.renew(tls);
+  }
+
+  /** Reads files again that tokens lie in, and closes connections whose tokens are gone. */
+  async reloadTokens(): Promise<void> {
+    const { authenticator } = this;
+    if (authenticator === undefined) return;
+    try {
+      await authenticator.reload();
+    } finally {
+      for (const connection of [...this.#connections]) {
+        const { principal } = connection.bearer;
+        const isRevoked = principal !== undefined && authenticator.isRevoked(principal);
+        if (isRevoked) connection.revoke('the token was withdrawn');
+      }
+    }
+  }
+
   closed(connection: Connection): void {
     this.#connections.delete(connection);
     this.#blocked.delete(connection);
   }
 
-  #accept(socket: Socket): void {
+  enter(socket: Socket, problem: string | undefined): void {
     const connection = new Connection(this, socket);
     this.#connections.add(connection);
-    if (this.#connections.size > this.config.connectionsMax || connection.token === 0) {
-      connection.refuse(ErrorCode.SERVER_BUSY, 'the server has as many connections as it takes');
-    } else {
-      this.meter.accepted += 1;
-    }
+    const isTaken = problem === undefined && connection.token !== 0 && !this.stopping;
+    if (isTaken) this.meter.accepted += 1;
+    else
+      connection.refuse(ErrorCode.SERVER_BUSY, problem ?? 'the server takes no more connections');
   }
 
   #flushDirty(): void {

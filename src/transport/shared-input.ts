@@ -8,6 +8,7 @@
  * are read as usual, and nothing but the cost differs.
  */
 import { Socket, type SocketConstructorOpts } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /** Takes the bytes from 0 to `length`. They are gone when it returns. */
 export type Receive = (bytes: Uint8Array, view: DataView, length: number) => void;
@@ -34,7 +35,9 @@ export class SharedInput {
   read(accepted: Socket, receive: Receive): Socket {
     const internals = accepted as unknown as Internals;
     const handle = internals._handle;
-    if (handle === null || typeof handle?.useUserBuffer !== 'function') {
+    // The handle of a TLS socket is not the one that its plain bytes come from.
+    const isPlain = !(accepted instanceof TLSSocket);
+    if (!isPlain || handle === null || typeof handle?.useUserBuffer !== 'function') {
       return readPlainly(accepted, receive);
     }
     const onread = {

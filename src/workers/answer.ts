@@ -40,8 +40,9 @@ export class Answer {
    */
   again = false;
   /**
-   * For `RATE_LIMITED`: after how many ms to retry, −1 = never. For a close: 1 if the message
-   * itself ended the session. For `REGISTERED`: 1 if it is new and ends with this connection.
+   * For `RATE_LIMITED`: after how many ms to retry, −1 = never. For `FORBIDDEN`: see
+   * `NO_SESSION_OF_THEIRS`. For a close: 1 if the message itself ended the session. For
+   * `REGISTERED`: 1 if it is new and ends with this connection.
    */
   value = 0;
   /**
@@ -57,6 +58,9 @@ export class Answer {
   /** The position of the shard's log that must be durable before this may be given. */
   position = 0;
 }
+
+/** The value of `FORBIDDEN` when whoever asks has no session of that id, whoever else may. */
+export const NO_SESSION_OF_THEIRS = 1;
 
 /** The words of a register's answer: the TTL (u32), the rate limit, and the capabilities. */
 export const enum Grant {

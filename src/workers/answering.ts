@@ -10,7 +10,7 @@ import { sessionNumber } from '../core/session-number.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { failureText } from '../services/context.ts';
 import type { CheckedService } from '../services/service.ts';
-import { Answer, AnswerKind, Grant, type Outbox } from './answer.ts';
+import { Answer, AnswerKind, Grant, NO_SESSION_OF_THEIRS, type Outbox } from './answer.ts';
 
 export class Answering {
   readonly #answer = new Answer();
@@ -121,11 +121,25 @@ export class Answering {
     this.refuse(m, code);
   }
 
-  /** Refuses a message with an error: nothing was executed. */
+  /** Refuses a message with the error that the table found: nothing was executed. */
+  refused(m: Message): void {
+    const { errorCode, retryAfterMs } = this.#table;
+    // A stranger's message may find the session expired: its client is told of that, they are not.
+    this.tellEnded(0, 0);
+    const a = this.#to(m, AnswerKind.ERROR);
+    a.code = errorCode;
+    if (errorCode === ErrorCode.RATE_LIMITED) a.value = retryAfterMs;
+    if (errorCode === ErrorCode.FORBIDDEN) {
+      a.value = NO_SESSION_OF_THEIRS;
+      a.position = this.#endPosition;
+    }
+    this.#outbox.emit(a);
+  }
+
+  /** Refuses a message with an error of others: nothing was executed. */
   refuse(m: Message, code: ErrorCode): void {
     const a = this.#to(m, AnswerKind.ERROR);
     a.code = code;
-    if (code === ErrorCode.RATE_LIMITED) a.value = this.#table.retryAfterMs;
     // Only that a session has ended could be undone by a crash.
     const isEnd = code === ErrorCode.NO_SESSION || code === ErrorCode.EXPIRED;
     if (isEnd) a.position = this.#endPosition;

@@ -7,8 +7,10 @@
  * memory go on being used. When its promise settles it waits in a list until its thread holds the
  * shard again.
  */
+
 import { assert } from '../core/assert.ts';
 import { copyWords } from '../core/copy.ts';
+import { Row } from '../core/layout.ts';
 import { Message } from '../core/message.ts';
 import type { SessionTable } from '../core/session-table.ts';
 import { ServiceContext } from '../services/context.ts';
@@ -27,7 +29,7 @@ export class Execution {
   readonly message = new Message();
   executor: Owner | undefined;
   slot = -1;
-  generation = 0;
+  pin = 0;
   startedMs = 0;
   body = new Int32Array(0);
   reply = new Int32Array(0);
@@ -95,7 +97,7 @@ export class Executions {
   ): void {
     execution.executor = executor;
     execution.slot = slot;
-    execution.generation = executor.table.pool.generationOf(slot);
+    execution.pin = pinOf(executor.table, slot);
     execution.startedMs = executor.table.now[0];
     this.#keep(execution, m);
     this.#running.add(execution);
@@ -163,13 +165,13 @@ export class Executions {
   }
 
   #commit(execution: Execution, executor: Owner): void {
-    const { context, message, slot, generation, startedMs } = execution;
+    const { context, message, slot, pin, startedMs } = execution;
     const { table } = executor;
     const { words, bytes, regions } = table.arena;
     context.reply.retarget(words, bytes, regions.stagedReply, context.reply.length);
     context.newData.retarget(words, bytes, regions.stagedData, context.newData.length);
     assert(
-      table.pool.generationOf(slot) === generation && table.isExecuting(slot),
+      pinOf(table, slot) === pin && table.isExecuting(slot),
       'a pinned session stays in its slot',
     );
     executor.settle(message, slot, context, startedMs);
@@ -194,4 +196,9 @@ export class Executions {
 function fitted(words: Int32Array<ArrayBuffer>, bytes: number): Int32Array<ArrayBuffer> {
   const wanted = (bytes + 3) >>> 2;
   return words.length === wanted ? words : new Int32Array(wanted);
+}
+
+/** The number of the execution of a slot: no later one, of whichever session, has the same. */
+function pinOf(table: SessionTable, slot: number): number {
+  return table.arena.words[table.rowOf(slot) + Row.PIN];
 }

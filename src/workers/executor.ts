@@ -84,6 +84,10 @@ export class Executor {
     const admission = table.register(m);
     this.answers.tellEnded(0, 0);
     if (admission === Admission.NO_ROOM) return Ran.NO_ROOM;
+    if (admission === Admission.FORBIDDEN) {
+      this.answers.deny(m, ErrorCode.FORBIDDEN);
+      return Ran.DONE;
+    }
     if (admission === Admission.SHARD_FULL || admission === Admission.NO_STORAGE) {
       const isFull = admission === Admission.SHARD_FULL;
       this.answers.deny(m, isFull ? ErrorCode.SERVER_BUSY : ErrorCode.STORAGE_FAILED);
@@ -111,7 +115,7 @@ export class Executor {
     }
     if (verdict === Verdict.REPLAY) this.answers.stored(m, table.slot, true);
     else if (verdict === Verdict.EVICTION) this.answers.eviction(m);
-    else if (verdict === Verdict.ERROR) this.answers.refuse(m, table.errorCode);
+    else if (verdict === Verdict.ERROR) this.answers.refused(m);
   }
 
   /** Why an operation cannot run on a live session now: an error's code, or −1. */
@@ -128,7 +132,7 @@ export class Executor {
     const operation = this.#checked.byNumber[m.operation];
     m.cost = operation?.cost ?? 1;
     const verdict = table.beginCall(m);
-    if (verdict === Verdict.ERROR) return this.answers.refuse(m, table.errorCode);
+    if (verdict === Verdict.ERROR) return this.answers.refused(m);
     if (verdict === Verdict.EVICTION) {
       this.answers.tellEnded(m.frontEnd, m.token);
       const expired = table.reason === Reason.EXPIRED;
@@ -343,7 +347,7 @@ export class Executor {
     }
     const verdict = this.table.close(m);
     if (isOrphan) return this.answers.tellEnded(m.frontEnd, m.token);
-    if (verdict === Verdict.ERROR) return this.answers.refuse(m, this.table.errorCode);
+    if (verdict === Verdict.ERROR) return this.answers.refused(m);
     const isEnded = this.answers.hasEnded;
     if (isEnded) {
       // Session 0 closes whichever is live; the answer says which that was.

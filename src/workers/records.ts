@@ -3,9 +3,9 @@
  * follows. Reading a record leaves the body where it is, in the ring.
  *
  *     message: header (2) │ front end, token, hash, id (4), session (2), request, operation,
- *              flags, ttl, body length, time of arrival, spare (of an eviction: the limit,
- *              f64) │ of a register: rate (2),
- *              capabilities, spare │ body
+ *              flags, ttl (of a register) or the principal's high word, body length,
+ *              time of arrival and the principal's low word (of an eviction: the limit, f64) │
+ *              of a register: rate (2), capabilities, the principal's high word │ body
  *     answer:  header (2) │ front end, token, of, id (4), session (2), request, code, again, value,
  *              body length, log position, time of arrival │ body
  */
@@ -21,6 +21,9 @@ const REGISTER_WORDS = 4;
 /** The time of arrival and the limit of an eviction, which no message has both of. */
 const ARRIVED = 16;
 const LIMIT = 16;
+const PRINCIPAL_LOW = 17;
+/** Only a register has a TTL. */
+const TTL_MS = 14;
 const ANSWER_WORDS = 18;
 /** The word of an answer's record that says what must be durable before it is given. */
 const POSITION = 16;
@@ -28,6 +31,11 @@ const POSITION = 16;
 /** Words of a message's record with a body of `bodyBytes`, at most. */
 export function messageRecordWords(bodyBytes: number): number {
   return MESSAGE_WORDS + REGISTER_WORDS + ((bodyBytes + 3) >>> 2);
+}
+
+/** The principal's high word stands where a register has its TTL, or behind what that has more. */
+function principalHighOffset(kind: Kind): number {
+  return kind === Kind.REGISTER ? MESSAGE_WORDS + 3 : TTL_MS;
 }
 
 function bodyOffset(kind: Kind): number {
@@ -56,10 +64,14 @@ export function pushMessage(ring: Ring, m: Message): boolean {
   words[at + 11] = m.request;
   words[at + 12] = m.operation;
   words[at + 13] = m.flags;
-  words[at + 14] = m.ttlMs;
+  if (m.kind === Kind.REGISTER) words[at + TTL_MS] = m.ttlMs;
   words[at + 15] = m.bodyLength;
   if (m.kind === Kind.EVICT) ring.floats[(at + LIMIT) >> 1] = m.limitMs;
-  else words[at + ARRIVED] = m.arrivedUs;
+  else {
+    words[at + ARRIVED] = m.arrivedUs;
+    words[at + PRINCIPAL_LOW] = m.principalLow;
+    words[at + principalHighOffset(m.kind)] = m.principalHigh;
+  }
   if (m.kind === Kind.REGISTER) {
     words[at + MESSAGE_WORDS] = m.ratePerSecond;
     words[at + MESSAGE_WORDS + 1] = m.rateBurst;
@@ -91,14 +103,21 @@ export function readMessage(ring: Ring, at: number, m: Message): void {
   m.request = words[at + 11];
   m.operation = words[at + 12];
   m.flags = words[at + 13];
-  m.ttlMs = words[at + 14];
   m.bodyLength = words[at + 15];
-  if (m.kind === Kind.EVICT) m.limitMs = ring.floats[(at + LIMIT) >> 1];
-  else m.arrivedUs = words[at + ARRIVED];
+  if (m.kind === Kind.EVICT) {
+    m.limitMs = ring.floats[(at + LIMIT) >> 1];
+    m.principalLow = 0;
+    m.principalHigh = 0;
+  } else {
+    m.arrivedUs = words[at + ARRIVED];
+    m.principalLow = words[at + PRINCIPAL_LOW];
+    m.principalHigh = words[at + principalHighOffset(m.kind)];
+  }
   m.bodyWords = words;
   m.bodyBytes = ring.bytes;
   m.bodyWord = at + bodyOffset(m.kind);
   if (m.kind !== Kind.REGISTER) return;
+  m.ttlMs = words[at + TTL_MS];
   m.ratePerSecond = words[at + MESSAGE_WORDS];
   m.rateBurst = words[at + MESSAGE_WORDS + 1];
   m.capabilities = words[at + MESSAGE_WORDS + 2];

@@ -84,7 +84,7 @@ describe('connecting', () => {
     [{ port: 65536 }, 'port'],
     [{ host: '' }, 'host'],
     [{ host: 5 as unknown as string }, 'host'],
-    [{ token: 'ä'.repeat(513) }, 'token'],
+    [{ token: 'ä'.repeat(4097) }, 'token'],
     [{ timeoutMs: 0 }, 'timeoutMs'],
     [{ timeoutMs: 2 ** 31 }, 'timeoutMs'],
     [{ connectTimeoutMs: 1.5 }, 'connectTimeoutMs'],

@@ -77,8 +77,8 @@ test('regions follow each other without overlap, and 64-bit fields are aligned',
         regions.stagedReply + Math.ceil(bytes / 8) * 2,
         regions.stagedData + Math.ceil(bytes / 8) * 2,
       ];
-      const { rows, order, wheel, index, ended, notes, stagedReply, stagedData } = regions;
-      const after = [notes, stagedReply, stagedData, regions.payloads];
+      const { rows, order, wheel, index, ended, notes } = regions;
+      const after = [notes, regions.stagedReply, regions.stagedData, regions.payloads];
       const listed = [rows, order, wheel, index, ended, ...after];
       expect(listed).toEqual(starts);
       expect(starts.every((start) => start % 2 === 0)).toBe(true);

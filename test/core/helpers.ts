@@ -87,6 +87,8 @@ export interface MessageFields {
   token?: number;
   frontEnd?: number;
   kind?: Kind;
+  /** Whose message it is: a number other than 0. */
+  principal?: number;
 }
 
 /** A message as the front end would hand it over: hash and checksum filled, body padded. */
@@ -104,6 +106,8 @@ export function message(table: SessionTable, fields: MessageFields): Message {
   m.frontEnd = fields.frontEnd ?? 0;
   m.flags = fields.flags ?? 0;
   m.cost = fields.cost ?? 1;
+  m.principalLow = fields.principal ?? 0;
+  m.principalHigh = Math.imul(m.principalLow, 0x9e3779b1);
   m.capabilities = fields.capabilities ?? 0;
   if (fields.ttlMs !== undefined) {
     m.flags |= RegisterFlag.TTL;

@@ -16,6 +16,7 @@ const DOCUMENTS = [
   'docs/durability.md',
   'docs/embedding.md',
   'docs/idempotency-keys.md',
+  'docs/security.md',
   'docs/metrics.md',
   'docs/operations.md',
 ];

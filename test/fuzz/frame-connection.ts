@@ -6,13 +6,18 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import { clientIdText } from '../../src/core/client-id.ts';
+import { NO_LOG } from '../../src/core/event-log.ts';
 import { TTL_NEVER } from '../../src/core/limits.ts';
 import { Kind, type Message, RegisterFlag } from '../../src/core/message.ts';
 import { sessionNumber } from '../../src/core/session-number.ts';
 import { checkService } from '../../src/services/service.ts';
 import { sessionData } from '../../src/services/session-data.ts';
-import { Connection, type ConnectionHost } from '../../src/transport/connection.ts';
+import { Connection } from '../../src/transport/connection.ts';
+import { ConnectionEvents } from '../../src/transport/connection-events.ts';
+import type { ConnectionHost } from '../../src/transport/connection-host.ts';
+import { HELLO_TIMEOUT_MS_DEFAULT } from '../../src/transport/limits.ts';
 import { MessageReader } from '../../src/transport/message-reader.ts';
+import { Notices } from '../../src/transport/notices.ts';
 import { OutputPool } from '../../src/transport/output.ts';
 import { Clock } from '../../src/workers/clock.ts';
 import { Submitted } from '../../src/workers/dispatch.ts';
@@ -137,6 +142,11 @@ export class Fed {
       capabilityBytes: 20,
       welcome: WELCOME,
       stopping: false,
+      authenticator: undefined,
+      helloTimeoutMs: HELLO_TIMEOUT_MS_DEFAULT,
+      notices: new Notices(() => {}),
+      events: new ConnectionEvents(NO_LOG),
+      turnedAway: () => {},
       clockIsFresh: () => true,
       blocked: () => {},
       dirty: () => {},

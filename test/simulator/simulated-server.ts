@@ -6,6 +6,7 @@ import type { SessionTable } from '../../src/core/session-table.ts';
 import { Engine } from '../../src/engine.ts';
 import { nodeDisk } from '../../src/journal/disk.ts';
 import { checkService } from '../../src/services/service.ts';
+import { FRAME_TIMEOUT_MS_DEFAULT, HELLO_TIMEOUT_MS_DEFAULT } from '../../src/transport/limits.ts';
 import { DEFAULT_PORT } from '../../src/transport/protocol.ts';
 import { Server } from '../../src/transport/server.ts';
 import { ShardLoop } from '../../src/workers/shard-loop.ts';
@@ -80,6 +81,11 @@ export class SimulatedServer {
         connectionsMax: 100,
         frameBytesMax: 65_536,
         version: 'simulated',
+        connectionsPerAddressMax: 100,
+        helloTimeoutMs: HELLO_TIMEOUT_MS_DEFAULT,
+        frameTimeoutMs: FRAME_TIMEOUT_MS_DEFAULT,
+        idleTimeoutMs: 0,
+        onNotice: () => {},
       };
       startRingsNearTheirEnd(engine.memory, this.#random);
       const front = new Server(engine.router, config, engine.memory.config, engine.checked);

@@ -5,7 +5,7 @@
 import { encode } from '@msgpack/msgpack';
 import { expect, it } from 'vitest';
 import { serve } from '../../dist/serve.js';
-import { ERROR_MESSAGES, ErrorCode, REASON_NAMES } from '../../src/core/codes.ts';
+import { ERROR_MESSAGES, ERROR_NAMES, ErrorCode, REASON_NAMES } from '../../src/core/codes.ts';
 import { Kind } from '../../src/core/message.ts';
 import { checkService } from '../../src/services/service.ts';
 import { sessionData } from '../../src/services/session-data.ts';
@@ -74,7 +74,8 @@ it('every answer fits the room that is reserved for it, at its longest', () => {
 });
 
 it('every error has a name and a text', () => {
-  expect(ERROR_MESSAGES.length).toBe(ErrorCode.UNAUTHORIZED + 1);
+  expect(ERROR_MESSAGES).toHaveLength(ERROR_NAMES.length);
+  expect(ERROR_NAMES).toHaveLength(ErrorCode.TIMED_OUT + 1);
 });
 
 it('a server survives any number of refused options with long names', async () => {

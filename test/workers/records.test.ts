@@ -44,6 +44,8 @@ const allMessageFields = fc.record({
   operation: int32,
   flags: int32,
   limitMs: fc.double({ noNaN: true }),
+  principalLow: int32,
+  principalHigh: int32,
   arrivedUs: int32,
   ratePerSecond: int32,
   rateBurst: int32,
@@ -51,12 +53,16 @@ const allMessageFields = fc.record({
 });
 /**
  * Only a register carries what a session is to be granted, and an eviction has its limit where
- * others have the time of their arrival.
+ * others have the time of their arrival and their principal.
  */
 const messageFields = allMessageFields.map((fields) => ({
   ...fields,
-  ...(fields.kind === Kind.REGISTER ? {} : { ratePerSecond: 0, rateBurst: 0, capabilities: 0 }),
-  ...(fields.kind === Kind.EVICT ? { arrivedUs: 0 } : { limitMs: 0 }),
+  ...(fields.kind === Kind.REGISTER
+    ? {}
+    : { ttlMs: 0, ratePerSecond: 0, rateBurst: 0, capabilities: 0 }),
+  ...(fields.kind === Kind.EVICT
+    ? { arrivedUs: 0, principalLow: 0, principalHigh: 0 }
+    : { limitMs: 0 }),
 }));
 const answerFields = fc.record({
   ...shared,

@@ -4,9 +4,9 @@
  */
 import type { SessileError } from '../../core/errors.ts';
 import type { Backoff } from './backoff.ts';
-import { type ConnectionClosedError, ProtocolError } from './errors.ts';
+import { ProtocolError } from './errors.ts';
 import type { FrameHandler } from './incoming.ts';
-import { Link } from './link.ts';
+import { Link, type LinkError } from './link.ts';
 import type { Settings } from './options.ts';
 
 /** `reconnecting` lasts from the loss of a link until the server's next welcome. */
@@ -99,7 +99,7 @@ export class Dialer {
     this.#timer?.unref();
   }
 
-  #lost(error: ConnectionClosedError | ProtocolError): void {
+  #lost(error: LinkError): void {
     this.#link = undefined;
     if (error instanceof ProtocolError) this.#strikes += 1;
     // Before the first welcome the caller of `connect` waits, and can tell best what to do.

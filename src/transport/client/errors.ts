@@ -41,6 +41,19 @@ export class ConnectionClosedError extends SessileError {
   }
 }
 
+/**
+ * The two sides do not agree on TLS: one of them does not speak it, or does not accept the other's
+ * certificate. The message says which it probably is; `cause` is the socket's error.
+ */
+export class TlsError extends SessileError {
+  override readonly name = 'TlsError';
+
+  constructor(message: string, cause?: unknown) {
+    super('tls_failed', message, cause === undefined ? {} : { cause });
+    if (cause !== undefined) this.cause = cause;
+  }
+}
+
 /** The other side sent what the protocol does not describe: it is no sessile server, or broken. */
 export class ProtocolError extends SessileError {
   override readonly name = 'ProtocolError';

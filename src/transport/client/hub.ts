@@ -17,7 +17,7 @@ import type { ErrorFrame, FrameHandler } from './incoming.ts';
 import { LeftOpen } from './left-open.ts';
 import type { Link } from './link.ts';
 import type { RequestOptions, Settings } from './options.ts';
-import { timeoutOption } from './options.ts';
+import { checkToken, timeoutOption } from './options.ts';
 import { Pings } from './pings.ts';
 import type { SessionCore } from './session-core.ts';
 import type { Welcome } from './welcome.ts';
@@ -32,6 +32,7 @@ const FATAL: readonly string[] = [
   'frame_too_large',
   'unsupported_version',
   'unauthorized',
+  'tls_required',
 ];
 
 export interface HubEvents {
@@ -119,7 +120,21 @@ export class Hub implements FrameHandler, DialerHooks {
   // What the dialer tells.
 
   opened(link: Link): void {
-    link.send(helloFrame(this.settings.token, this.settings.name));
+    const { token } = this.settings;
+    if (typeof token !== 'function') return this.#greet(link, token);
+    const told = async (): Promise<string> => checkToken(await token());
+    told().then(
+      (given) => this.#greet(link, given),
+      (error: unknown) => {
+        const text = error instanceof Error ? error.message : String(error);
+        link.fail(new ConnectionClosedError(`no token to connect with: ${text}`, error));
+      },
+    );
+  }
+
+  #greet(link: Link, token: string | undefined): void {
+    if (link.isDown) return;
+    link.send(helloFrame(token, this.settings.name));
     this.window.open(link);
   }
 
@@ -178,10 +193,19 @@ export class Hub implements FrameHandler, DialerHooks {
     this.calls.result(correlation, status, body);
   }
 
+  /** Whether another token may help: this one had been accepted, and the next one is new. */
+  #mayRenew(): boolean {
+    return typeof this.settings.token === 'function' && this.dialer.state === 'connected';
+  }
+
   error(frame: ErrorFrame): void {
     const error = refusal(frame.code, frame.message, frame.details);
     const connecting = this.dialer.state === 'connecting';
     // Before the first welcome the only thing that can be refused is the connection itself.
+    if (error.code === 'unauthorized' && this.#mayRenew()) {
+      this.dialer.link?.fail(new ConnectionClosedError('the token is no longer accepted', error));
+      return;
+    }
     if (connecting || FATAL.includes(frame.code)) {
       void this.dialer.end('failed', error);
       return;

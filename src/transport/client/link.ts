@@ -3,16 +3,17 @@
  * as one write; frames that arrive are read where they lie. When it ends, for whatever reason, it
  * says so exactly once and is never used again.
  */
-import { connect as connectSocket, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers';
 import { PAYLOAD_BYTES_MAX } from '../../core/limits.ts';
 import { Cursor } from '../cursor.ts';
 import { FrameBuffer, FrameState } from '../frame-buffer.ts';
 import { FRAME_OVERHEAD_BYTES } from '../protocol.ts';
-import { ConnectionClosedError, ProtocolError } from './errors.ts';
+import { ConnectionClosedError, ProtocolError, TlsError } from './errors.ts';
 import type { FrameHandler } from './incoming.ts';
 import { readFrame } from './incoming.ts';
 import type { Settings } from './options.ts';
+import { openSocket, socketError } from './socket.ts';
 
 /** The longest frame that a server can have reason to send: the largest payload that exists. */
 const FRAME_BYTES_MAX = PAYLOAD_BYTES_MAX + FRAME_OVERHEAD_BYTES;
@@ -20,17 +21,20 @@ const FRAME_BYTES_MAX = PAYLOAD_BYTES_MAX + FRAME_OVERHEAD_BYTES;
 /** Idle time in ms after which the system probes whether the other side is still there. */
 const KEEP_ALIVE_MS = 30_000;
 
+export type LinkError = ConnectionClosedError | ProtocolError | TlsError;
+
 export interface LinkHooks {
   /** The socket is connected; what is sent during this call leaves as the first write. */
   opened(): void;
   /** The socket has ended or was given up. Called once, never during the constructor. */
-  down(error: ConnectionClosedError | ProtocolError): void;
+  down(error: LinkError): void;
 }
 
 export class Link {
   /** Chunks received so far: a sign of life. */
   heard = 0;
   readonly #socket: Socket;
+  readonly #speaksTls: boolean;
   readonly #frames = new FrameBuffer(FRAME_BYTES_MAX);
   readonly #cursor = new Cursor();
   #outgoing: Buffer[] = [];
@@ -43,8 +47,9 @@ export class Link {
     readonly hooks: LinkHooks,
     readonly handler: FrameHandler,
   ) {
-    const { host, port, connectTimeoutMs } = settings;
-    this.#socket = connectSocket({ host, port, noDelay: true });
+    const { connectTimeoutMs } = settings;
+    this.#speaksTls = settings.tls !== undefined;
+    this.#socket = openSocket(settings, () => this.#opened());
     this.#socket.setKeepAlive(true, KEEP_ALIVE_MS);
     this.#timer = setTimeout(() => {
       const what = this.#connected ? 'no welcome' : 'no connection';
@@ -52,14 +57,16 @@ export class Link {
     }, connectTimeoutMs);
     // The socket itself keeps the process alive, unless the caller does not want it to.
     this.#timer.unref();
-    this.#socket.on('connect', () => this.#opened());
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    this.#socket.on('error', (error) => {
-      this.fail(new ConnectionClosedError(`the connection failed: ${error.message}`, error));
-    });
+    this.#socket.on('error', (error) => this.fail(socketError(error, settings)));
     const ended = () => this.fail(new ConnectionClosedError('the server closed the connection'));
     this.#socket.on('end', ended);
     this.#socket.on('close', ended);
+  }
+
+  /** Nothing can be sent any more. */
+  get isDown(): boolean {
+    return this.#down;
   }
 
   /** The server has welcomed us: the time limit on that is over. */
@@ -72,7 +79,7 @@ export class Link {
   }
 
   /** Gives the socket up at once. */
-  fail(error: ConnectionClosedError | ProtocolError): void {
+  fail(error: LinkError): void {
     if (this.#down) return;
     this.#end();
     this.#socket.destroy();
@@ -129,6 +136,9 @@ export class Link {
   #receive(chunk: Buffer): void {
     if (this.#down) return;
     this.heard += 1;
+    if (this.heard === 1 && !this.#speaksTls && isTlsAlert(chunk)) {
+      return this.fail(new TlsError('the server speaks TLS on this port: connect with tls'));
+    }
     let finished = false;
     try {
       const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
@@ -160,4 +170,9 @@ export class Link {
       readFrame(this.#cursor, this.handler);
     }
   }
+}
+
+/** What a TLS server sends to one who greets it plainly; no frame of ours begins so. */
+function isTlsAlert(chunk: Buffer): boolean {
+  return chunk.length >= 2 && chunk[0] === 0x15 && chunk[1] === 0x03;
 }

@@ -2,6 +2,7 @@
  * What a caller may choose, and the checks on it. Every option has a default; a value out of range
  * is an `InvalidOptionError` before anything is sent.
  */
+import { createSecureContext } from 'node:tls';
 import type { ClientId } from '../../core/client-id.ts';
 import { InvalidOptionError, integerOption } from '../../core/errors.ts';
 import {
@@ -10,13 +11,17 @@ import {
   RATE_PER_SECOND_MAX,
   TTL_MS_MAX,
 } from '../../core/limits.ts';
+import { TOKEN_BYTES_MAX } from '../../security/limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../protocol.ts';
 
 /** The longest that Node's timers can wait. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const QUEUE_MAX = 2 ** 20;
-/** The server refuses a hello or a register with a longer name or token as malformed. */
+/** The server refuses a hello or a register with a longer name as malformed. */
 const TEXT_BYTES_MAX = 1024;
+
+/** A token, or what gives one whenever a connection is made. */
+export type Token = string | (() => string | Promise<string>);
 
 /** Options of `connect`. */
 export interface ConnectOptions {
@@ -24,10 +29,18 @@ export interface ConnectOptions {
   readonly host?: string | undefined;
   /** TCP port, 1 to 65535; 7377 if not given. */
   readonly port?: number | undefined;
+  /** A Unix socket of the server, in place of host and port. */
+  readonly path?: string | undefined;
+  /** Speaks TLS: true, or what it takes beyond the authorities that Node knows. */
+  readonly tls?: boolean | TlsSettings | undefined;
   /** What this client calls itself in the server's logs; at most 1024 bytes. */
   readonly name?: string | undefined;
-  /** The token that the server asks for; at most 1024 bytes. */
-  readonly token?: string | undefined;
+  /**
+   * The token that the server asks for, at most 8192 bytes; or a function that gives one anew for
+   * each try to connect. With a function a connection outlives its token: when that expires, it is
+   * made anew with the next one.
+   */
+  readonly token?: Token | undefined;
   /** Time in ms for one try to connect and be welcomed; 5000. */
   readonly connectTimeoutMs?: number | undefined;
   /** Time in ms for one request, call, ping, register or close that names none itself; 5000. */
@@ -41,12 +54,25 @@ export interface ConnectOptions {
   readonly random?: (() => number) | undefined;
 }
 
+/** What TLS takes; all of it in PEM. Node's own authorities are trusted if `ca` is not given. */
+export interface TlsSettings {
+  /** The certificates that the server's must be signed by, or be. */
+  readonly ca?: string | Uint8Array | undefined;
+  /** The client's own certificate and its key, for a server that asks for one. */
+  readonly cert?: string | Uint8Array | undefined;
+  readonly key?: string | Uint8Array | undefined;
+  /** The name that the server's certificate must have; `host` if not given. */
+  readonly servername?: string | undefined;
+}
+
 /** Connect options after the checks, with defaults filled in. */
 export interface Settings {
   readonly host: string;
   readonly port: number;
+  readonly path: string | undefined;
+  readonly tls: TlsSettings | undefined;
   readonly name: string | undefined;
-  readonly token: string | undefined;
+  readonly token: Token | undefined;
   readonly connectTimeoutMs: number;
   readonly timeoutMs: number;
   readonly queueMax: number;
@@ -100,12 +126,19 @@ export function resolveSettings(options: ConnectOptions): Settings {
   if (typeof random !== 'function') {
     throw new InvalidOptionError('random', random, 'a function that returns 0 up to 1');
   }
+  const path = textOption('path', options.path);
+  const tls = tlsOption(options.tls);
+  if (path !== undefined && tls !== undefined) {
+    throw new InvalidOptionError('tls', options.tls, 'left out: a Unix socket has no TLS');
+  }
   const maxMs = options.reconnectMaxMs ?? Math.max(2000, reconnectMinMs);
   return {
     host: textOption('host', options.host ?? DEFAULT_HOST) ?? DEFAULT_HOST,
     port: integerOption('port', options.port ?? DEFAULT_PORT, 1, 65535),
+    path,
+    tls,
     name: textOption('name', options.name),
-    token: textOption('token', options.token),
+    token: tokenOption(options.token),
     connectTimeoutMs: timeoutOption('connectTimeoutMs', options.connectTimeoutMs, 5000),
     timeoutMs: timeoutOption('timeoutMs', options.timeoutMs, 5000),
     queueMax: integerOption('queueMax', options.queueMax ?? 1024, 0, QUEUE_MAX),
@@ -172,6 +205,58 @@ function rateField(rate: unknown): [perSecond: number, burst: number] {
     integerOption('rate.perSecond', perSecond, 1, RATE_PER_SECOND_MAX),
     integerOption('rate.burst', burst, 1, RATE_BURST_MAX),
   ];
+}
+
+function tlsOption(value: unknown): TlsSettings | undefined {
+  if (value === undefined || value === false) return undefined;
+  if (value === true) return {};
+  if (typeof value !== 'object' || value === null) {
+    throw new InvalidOptionError('tls', value, 'true, false, or an object with ca, cert and key');
+  }
+  const { ca, cert, key, servername } = value as TlsSettings;
+  for (const [name, pem] of Object.entries({ ca, cert, key })) {
+    const isPem = pem === undefined || typeof pem === 'string' || pem instanceof Uint8Array;
+    // A key is not quoted.
+    if (!isPem) throw new InvalidOptionError(`tls.${name}`, typeof pem, 'PEM, as text or bytes');
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new InvalidOptionError('tls.cert', typeof cert, 'given together with tls.key');
+  }
+  try {
+    createSecureContext(pemOf({ ca, cert, key }));
+  } catch (error) {
+    const expected = `given certificates and a key in PEM that fit: ${(error as Error).message}`;
+    throw new InvalidOptionError('tls', value, expected);
+  }
+  return { ca, cert, key, servername: textOption('tls.servername', servername) };
+}
+
+/** Certificates and key as Node takes them. */
+export function pemOf({ ca, cert, key }: TlsSettings): {
+  ca?: Buffer;
+  cert?: Buffer;
+  key?: Buffer;
+} {
+  return {
+    ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
+    ...(cert === undefined ? {} : { cert: Buffer.from(cert) }),
+    ...(key === undefined ? {} : { key: Buffer.from(key) }),
+  };
+}
+
+function tokenOption(value: unknown): Token | undefined {
+  if (value === undefined || typeof value === 'function') return value as Token | undefined;
+  return checkToken(value);
+}
+
+/** Checks a token that is about to be sent. */
+export function checkToken(value: unknown): string {
+  if (typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= TOKEN_BYTES_MAX) {
+    return value;
+  }
+  const expected = `a text of 1 to ${TOKEN_BYTES_MAX} bytes`;
+  // Not even a part of a secret is told.
+  throw new InvalidOptionError('token', typeof value === 'string' ? '…' : value, expected);
 }
 
 function textOption(name: string, value: unknown): string | undefined {

@@ -35,6 +35,11 @@ function isFitful(error: SessileError): boolean {
   return FITFUL.includes(error.code);
 }
 
+/** Whether the server knows no session of this id that is ours; a missing capability is else. */
+export function isNotOurs(error: SessileError): boolean {
+  return error.code === 'forbidden' && error.details.session === 0;
+}
+
 export function isPassing(error: SessileError): boolean {
   return PASSING.includes(error.code);
 }
@@ -167,7 +172,7 @@ export class Sequencer {
     const current = this.#sent(number);
     if (current === undefined) return false;
     this.window.answered(current.exchange);
-    if (DISAGREEMENTS.includes(error.code)) {
+    if (DISAGREEMENTS.includes(error.code) || isNotOurs(error)) {
       this.host.failed(error);
       return true;
     }

@@ -14,7 +14,7 @@ import type { Hub } from './hub.ts';
 import type { RequestOptions, SessionOptions } from './options.ts';
 import { registerFields } from './options.ts';
 import type { SequencerHost } from './sequencer.ts';
-import { isPassing, Sequencer } from './sequencer.ts';
+import { isNotOurs, isPassing, Sequencer } from './sequencer.ts';
 import { Waiter } from './waiter.ts';
 
 /**
@@ -129,7 +129,8 @@ export class SessionCore implements SequencerHost {
     const exchange = registration?.exchange ?? this.#closing?.exchange;
     if (exchange === undefined || exchange.sends === 0) return false;
     this.hub.window.answered(exchange);
-    if (isPassing(error)) this.hub.window.retryLater(exchange);
+    if (registration === undefined && isNotOurs(error)) this.failed(error);
+    else if (isPassing(error)) this.hub.window.retryLater(exchange);
     else this.end('failed', error);
     return true;
   }
@@ -194,7 +195,11 @@ export class SessionCore implements SequencerHost {
   }
 
   failed(error: SessileError): void {
-    this.end('failed', error);
+    if (!isNotOurs(error)) return this.end('failed', error);
+    // We registered it: it has ended, so long ago that nobody knows how.
+    const gone = new SessionEvictedError('no_session', this.identity.text, this.session);
+    gone.cause = error;
+    this.end('evicted', gone);
   }
 
   quiet(): void {

@@ -1,0 +1,43 @@
+/** What TLS needs of files: certificate, key, and whose clients' certificates are accepted. */
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { InvalidOptionError } from '../core/errors.ts';
+import { readSecretFile } from './secret-file.ts';
+
+export interface TlsOptions {
+  /** Files with the server's certificate chain and its private key, in PEM: clients speak TLS. */
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  /** A file of certificates in PEM; only clients with one that they signed may connect. */
+  readonly tlsClientCa?: string | undefined;
+}
+
+export type TlsContext = Pick<SecureContextOptions, 'cert' | 'key' | 'ca' | 'minVersion'>;
+
+/** Whether the options ask for TLS. Throws `InvalidOptionError` when one lacks another. */
+export function wantsTls({ tlsCert, tlsKey, tlsClientCa }: TlsOptions): boolean {
+  if (tlsCert === undefined && tlsKey === undefined && tlsClientCa === undefined) return false;
+  if (tlsCert === undefined) {
+    throw new InvalidOptionError('tlsCert', tlsCert, 'the file of the certificate, for TLS');
+  }
+  if (tlsKey !== undefined) return true;
+  throw new InvalidOptionError('tlsKey', tlsKey, 'the file of the private key, for TLS');
+}
+
+/** Reads the files. Throws `InvalidOptionError` when they do not make a server's TLS together. */
+export async function readTls({ tlsCert, tlsKey, tlsClientCa }: TlsOptions): Promise<TlsContext> {
+  const cert = await readSecretFile('tlsCert', tlsCert);
+  const key = await readSecretFile('tlsKey', tlsKey);
+  const ca =
+    tlsClientCa === undefined ? {} : { ca: await readSecretFile('tlsClientCa', tlsClientCa) };
+  const context = { cert, key, ...ca, minVersion: 'TLSv1.2' } as const;
+  if (tlsClientCa !== undefined && !ca.ca?.includes('BEGIN CERTIFICATE')) {
+    throw new InvalidOptionError('tlsClientCa', tlsClientCa, 'a file of certificates in PEM');
+  }
+  try {
+    createSecureContext(context);
+  } catch (error) {
+    const expected = `a certificate in PEM to which tlsKey belongs: ${(error as Error).message}`;
+    throw new InvalidOptionError('tlsCert', tlsCert, expected);
+  }
+  return context;
+}
