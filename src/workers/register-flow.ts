@@ -22,6 +22,8 @@ const enum Step {
 
 class PendingRegister {
   readonly message = new Message();
+  /** Its own, because another register may go on while this one's is on its way to a shard. */
+  readonly evict = new Message();
   body = new Int32Array(0);
   bytes = new Uint8Array(this.body.buffer);
   step: Step = Step.REGISTER;
@@ -32,6 +34,7 @@ class PendingRegister {
 
   constructor(readonly index: number) {
     this.reference = index + 1;
+    this.evict.kind = Kind.EVICT;
   }
 
   renew(): void {
@@ -50,12 +53,10 @@ export class RegisterFlow {
   readonly #table: PendingRegister[] = [];
   readonly #free: PendingRegister[] = [];
   readonly #stalled: PendingRegister[] = [];
-  readonly #evict = new Message();
 
   constructor(router: Dispatcher, evicts: boolean) {
     this.#router = router;
     this.#evicts = evicts;
-    this.#evict.kind = Kind.EVICT;
     for (let i = 0; i < PENDING_REGISTERS_MAX; i++) {
       const pending = new PendingRegister(i);
       this.#table.push(pending);
@@ -145,7 +146,6 @@ export class RegisterFlow {
   /** Asks the shard with the lowest bound to evict; refuses the register if there is none. */
   #dispatchEviction(pending: PendingRegister, port: ShardPort): number {
     const { ledger, ports } = this.#router;
-    const evict = this.#evict;
     const shard = ledger.oldestShard();
     if (shard < 0) {
       // The place that somebody else's eviction made may still be free.
@@ -156,6 +156,7 @@ export class RegisterFlow {
       if (mayLookAgain) return Dispatched.BLOCKED;
       return this.#refuse(pending, port, ErrorCode.SERVER_BUSY);
     }
+    const { evict } = pending;
     // An engine that does not evict still reclaims a session that has expired.
     evict.flags = this.#evicts ? 0 : EvictFlag.EXPIRED;
     evict.frontEnd = pending.message.frontEnd;
