@@ -165,7 +165,7 @@ const DEFINITIONS: readonly Definition[] = [
   define(
     'summary',
     'sessile_operation_duration_seconds',
-    'Execution times of a sample: one in 64, and each that returned a promise.',
+    'Execution times of a sample: one a millisecond at most, and each that returned a promise.',
     operationTimes,
   ),
   define('gauge', 'sessile_shard_sessions', 'Live sessions of a shard.', (s) =>

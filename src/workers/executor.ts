@@ -152,7 +152,7 @@ export class Executor {
   }
 
   #execute(m: Message, slot: number, operation: Operation): void {
-    if (this.meter.began(m.operation)) this.#executeTimed(m, slot, operation);
+    if (this.meter.began(m.operation, this.table.now)) this.#executeTimed(m, slot, operation);
     else this.#operate(m, slot, operation);
   }
 

@@ -3,7 +3,8 @@
  * shard nothing. Two parts, each with one writer at a time: the operations belong to the holder of
  * the owner word, the journal to the thread that writes the shard's log.
  *
- *     operations: 64 bytes each: executed, failed, timed, their sum, the longest (f64) │ 3 spare
+ *     operations: 64 bytes each: executed, failed, timed, their sum, the longest, when the next
+ *                 is timed (f64) │ 2 spare
  *     journal:    batches, bytes written, segments, bytes on disk (f64) │ 4 spare
  *     syncs:      a histogram
  *
@@ -24,6 +25,7 @@ const enum Of {
   TIMED = 2,
   SUM_US = 3,
   MAX_US = 4,
+  NEXT_MS = 5,
 }
 
 const JOURNAL = OPERATIONS * OPERATION_FLOATS;
@@ -38,8 +40,11 @@ const enum Log {
 
 const SYNCS = JOURNAL + Log.WORDS;
 
-/** One execution in so many is timed: its two readings of the clock cost as much as the rest. */
-const TIMED_OF = 64;
+/**
+ * Of each operation one execution is timed in so many milliseconds at most: two readings of the
+ * clock cost as much as the rest, and V8 boxes what they say.
+ */
+const TIMED_EVERY_MS = 1;
 
 export function createShardMeter(): SharedArrayBuffer {
   return new SharedArrayBuffer((SYNCS + HISTOGRAM_FLOATS) * Float64Array.BYTES_PER_ELEMENT);
@@ -64,12 +69,18 @@ export class ShardMeter {
     this.syncs = new Histogram(this.#floats, SYNCS);
   }
 
-  /** Counts an execution. True if it is to be timed: the first is, so that each has a time. */
-  began(operation: number): boolean {
-    const at = operation * OPERATION_FLOATS + Of.EXECUTED;
-    const before = this.#floats[at];
-    this.#floats[at] = before + 1;
-    return (before & (TIMED_OF - 1)) === 0;
+  /**
+   * Counts an execution. True if it is to be timed; the first is, so that each has a time.
+   *
+   * @param now the engine's clock, a cell because V8 boxes a fraction that is passed
+   */
+  began(operation: number, now: Float64Array): boolean {
+    const floats = this.#floats;
+    const at = operation * OPERATION_FLOATS;
+    floats[at + Of.EXECUTED] += 1;
+    if (now[0] < floats[at + Of.NEXT_MS]) return false;
+    floats[at + Of.NEXT_MS] = now[0] + TIMED_EVERY_MS;
+    return true;
   }
 
   failed(operation: number): void {
