@@ -180,8 +180,10 @@ function started(options: EngineOptions, config: ServerConfig): EventFields {
 
 /** What the engine has done in its life. */
 function totals(engine: Engine): EventFields {
-  const { sessions, registered, resumed, requests, calls, replays, commits, errors, ...rest } =
+  const { sessions, registered, resumed, requests, calls, replays, commits, ...rest } =
     engine.stats();
+  // Those that never came to a shard as well.
+  const { errors } = engine.status().totals;
   const { evicted, expired, closed, disconnected, removed } = rest;
   const did = { registered, resumed, requests, calls, replays, commits, errors };
   return { sessions, ...did, evicted, expired, closed, disconnected, removed };

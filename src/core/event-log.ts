@@ -25,6 +25,7 @@ export const EVENT_NAMES = [
   'storage_failed',
   'shard_failed',
   'operator_failed',
+  'operator_refused',
   'configuration_reloaded',
   'reload_failed',
   'stopping',

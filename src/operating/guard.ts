@@ -2,7 +2,7 @@
  * Who may use the operator's HTTP. On a loopback address whoever has an account on the machine
  * may; what a browser there is made to send by somebody's page is told by its Host header (a name
  * that was rebound to a loopback address) or by a missing header of our own (a form, an image).
- * Anywhere else a token of the role `operator` is needed.
+ * Anywhere else a token of the role `operator` is needed; a token that is shown counts everywhere.
  */
 import type { IncomingMessage } from 'node:http';
 import type { Authenticator } from '../security/authenticator.ts';
@@ -42,8 +42,9 @@ export class Guard {
 
   /** Throws unless the request comes from whom it should, for what is not open to all. */
   async checkBearer(request: IncomingMessage): Promise<void> {
-    if (this.#isLocal || this.#authenticator === undefined) return;
     const { authorization } = request.headers;
+    if (this.#authenticator === undefined) return;
+    if (this.#isLocal && authorization === undefined) return;
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
     const { roles } = await this.#authenticator.authenticate(token);
     if (roles.has('operator')) return;

@@ -122,6 +122,10 @@ export class OperatorServer {
     } catch (error) {
       const { status, code, message, headers } = refusalOf(error);
       if (status === 500) this.#log.error('operator_failed', { message: failureText(error) });
+      if (status === 401 || status === 403) {
+        const address = request.socket.remoteAddress ?? '';
+        this.#log.warn('operator_refused', { code, address });
+      }
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       result = json({ code, message }, status);
     }

@@ -227,6 +227,31 @@ describe('beyond the loopback address', () => {
   });
 });
 
+describe('on a loopback address with tokens', () => {
+  it('none is needed, but one that is shown must be good', async () => {
+    const { router, checked } = server.engine;
+    const { capabilities } = checked;
+    const config = { host: '127.0.0.1', port: 0, authenticator, router, capabilities };
+    const events: unknown[] = [];
+    const note = (event: string, fields?: object): unknown => events.push([event, fields]);
+    const log = { info: note, warn: note, error: note };
+    const operators = new OperatorServer({ ...config, isStopping: () => false, log });
+    const local = await operators.listen();
+    onTestFinished(() => operators.stop());
+    const code = async (token?: string): Promise<number> => {
+      const headers = token === undefined ? CHANGES : { ...CHANGES, authorization: token };
+      return (await ask(local, '/sweep', { method: 'POST', headers })).status;
+    };
+    expect([await code(), await code('Bearer operator')]).toEqual([200, 200]);
+    expect(events).toEqual([]);
+    expect([await code('Bearer client'), await code('Bearer wrong')]).toEqual([403, 401]);
+    expect(events).toMatchObject([
+      ['operator_refused', { code: 'forbidden', address: '127.0.0.1' }],
+      ['operator_refused', { code: 'unauthorized', address: '127.0.0.1' }],
+    ]);
+  });
+});
+
 describe('a server', () => {
   it('has no operator port unless it is asked for', async () => {
     const plain = await serve({ port: 0, shards: 0 });

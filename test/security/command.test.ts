@@ -31,6 +31,9 @@ test('SIGHUP has tokens read again, and a bad list changes nothing', async () =>
   expect(await errorOf(connect({ port, token: BILLING }))).toMatchObject({ code: 'unauthorized' });
   expect(billing.state).toBe('failed');
   await (await connect({ port, token: SHIPPING })).close();
+  const pinged = await run(['ping', String(port), '--token', SHIPPING, '--count', '1']);
+  expect(pinged).toMatchObject({ code: 0, out: expect.stringContaining('pong in') });
+  expect((await run(['ping', String(port), '--count', '1'])).code).toBe(1);
   command.kill('SIGTERM');
   expect((await command.ended).code).toBe(0);
 });
