@@ -79,6 +79,10 @@ export class Tap {
   #reply(frame: unknown[], bytes: Buffer): void {
     const [, id, session, request, status, body] = frame;
     const model = this.#modelOf(hex(id), session as number, 'a reply');
+    // Whoever is told of the end may take what was not answered for not executed.
+    if (this.#socket !== undefined && model.toldOn.has(this.#socket)) {
+      this.oracle.fail(`${model.name} gets a reply to ${request} after it was told of its end`);
+    }
     const own = model.outcomes.filter(
       (one) => one.request === request && one.nonce !== 0 && one.isCall !== true,
     );
