@@ -1,15 +1,13 @@
 /**
  * The lines of `sessile serve` on standard error: JSON, one object a line, for machines, or text
- * for people. They are written in the background, so that a reader that has stopped reading never
- * stops the server; what waits for it is bounded.
+ * for people.
  */
 import { Option } from 'commander';
 import pino from 'pino';
 import type { EventFields, EventLog, EventName, EventValue } from '../core/event-log.ts';
+import { LineOutput } from './line-output.ts';
 
 const STANDARD_ERROR = 2;
-/** Unwritten bytes of lines; what comes beyond is dropped: some thousand lines. */
-const UNWRITTEN_BYTES_MAX = 1024 * 1024;
 
 const LEVELS = ['info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LEVELS)[number];
@@ -18,7 +16,7 @@ const FORMATS = ['json', 'text', 'off'] as const;
 export type LogFormat = (typeof FORMATS)[number];
 
 interface Output {
-  write(text: string): unknown;
+  write(text: string): void;
 }
 
 export function logLevelOption(): Option {
@@ -39,12 +37,12 @@ export function logFormatOption(): Option {
 /** A log on standard error; undefined when there is to be none. */
 export function openLog(format: LogFormat, level: LogLevel): EventLog | undefined {
   if (format === 'off') return undefined;
-  const output = pino.destination({
-    dest: STANDARD_ERROR,
-    sync: false,
-    maxLength: UNWRITTEN_BYTES_MAX,
-  });
-  return format === 'json' ? jsonLog(output, level) : textLog(output, level, () => new Date());
+  // Looking at the stream is what makes a pipe not block.
+  void process.stderr;
+  const output = new LineOutput(STANDARD_ERROR, (lines) => log.warn('log_lines_lost', { lines }));
+  const log: EventLog =
+    format === 'json' ? jsonLog(output, level) : textLog(output, level, () => new Date());
+  return log;
 }
 
 export function jsonLog(output: Output, level: LogLevel): EventLog {
@@ -55,7 +53,7 @@ export function jsonLog(output: Output, level: LogLevel): EventLog {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   };
-  const logger = pino(options, output as pino.DestinationStream);
+  const logger = pino(options, output);
   return {
     info: (event, fields = {}) => logger.info(fields, event),
     warn: (event, fields = {}) => logger.warn(fields, event),

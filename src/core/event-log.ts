@@ -26,6 +26,7 @@ export const EVENT_NAMES = [
   'shard_failed',
   'operator_failed',
   'operator_refused',
+  'log_lines_lost',
   'configuration_reloaded',
   'reload_failed',
   'stopping',

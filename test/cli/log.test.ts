@@ -1,5 +1,5 @@
 /** What `sessile serve` writes on standard error while it lives. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -106,3 +106,29 @@ test('a reader of the log that has gone away stops nothing', async () => {
   command.kill('SIGTERM');
   expect(await command.ended).toMatchObject({ code: 0, signal: null });
 });
+
+/** What a shell does so that nothing can be written to standard error. */
+const UNWRITABLE = [
+  ['on a full device', () => 'exec 2>/dev/full'],
+  [
+    'to a full pipe that nobody reads',
+    () => {
+      const pipe = join(folder(), 'pipe');
+      // The shell's own end of it stays open in the server.
+      const fill = `head -c 2M /dev/zero | dd of=${pipe} bs=4096 oflag=nonblock 2>/dev/null`;
+      return `mkfifo ${pipe}; exec 3<>${pipe}; ${fill}; exec 2>${pipe}`;
+    },
+  ],
+] as const;
+
+test.skipIf(!existsSync('/dev/full')).each(UNWRITABLE)(
+  'a log %s stops neither the server nor its end',
+  async (_, before) => {
+    const command = serveCommand([], before());
+    const connection = await connect({ port: await command.port() });
+    await connection.ping();
+    await connection.close();
+    command.kill('SIGTERM');
+    expect(await command.ended).toMatchObject({ code: 0, signal: null, err: '' });
+  },
+);
