@@ -48,7 +48,6 @@ const FRONT_END = 0;
 export class Engine {
   readonly router: Router;
   readonly #callers: Callers;
-  readonly #operator: Operator;
   readonly #pool: ShardPool | undefined;
   readonly #runners: number[] = [];
   readonly #listeners: (() => void)[] = [];
@@ -56,6 +55,8 @@ export class Engine {
   #failure: Error | undefined;
   #stopped: Promise<void> | undefined;
   readonly memory: ShardMemory;
+  /** Stops with the engine, so that nobody waits for one that answers no more. */
+  readonly operator: Operator;
   /** What was brought back from the data directory; undefined without one. */
   readonly recovery: Recovery | undefined;
   readonly #unlock: () => void;
@@ -93,7 +94,7 @@ export class Engine {
       },
     });
     this.#callers = new Callers(this.router, checked, memory.config);
-    this.#operator = new Operator(this.router, checked.capabilities);
+    this.operator = new Operator(this.router, checked.capabilities);
     this.onProgress(() => this.#callers.progress());
   }
 
@@ -164,12 +165,12 @@ export class Engine {
 
   /** Counts since the start, and what is live now. */
   stats(): EngineStats {
-    return this.#operator.stats();
+    return this.operator.stats();
   }
 
   /** All that is counted: by shard, operation and error code, with durations and memory. */
   status(): EngineStatus {
-    return this.#operator.status();
+    return this.operator.status();
   }
 
   /**
@@ -177,12 +178,12 @@ export class Engine {
    * over all pages, whatever comes and goes meanwhile. Rejects with `InvalidOptionError`.
    */
   list(query: ListQuery = {}): Promise<SessionPage> {
-    return this.#operator.list(query);
+    return this.operator.list(query);
   }
 
   /** A session's entry with its rate limit and capabilities; null when there is no live one. */
   inspect(id: ClientId): Promise<SessionDetails | null> {
-    return this.#operator.inspect(id);
+    return this.operator.inspect(id);
   }
 
   /**
@@ -190,12 +191,12 @@ export class Engine {
    * Rejects with `SessileError` `request_in_flight` while it executes.
    */
   remove(id: ClientId): Promise<boolean> {
-    return this.#operator.remove(id);
+    return this.operator.remove(id);
   }
 
   /** Ends all sessions that have expired by now, which happens by itself within a second. */
   sweep(): Promise<number> {
-    return this.#operator.sweep();
+    return this.operator.sweep();
   }
 
   /** Live sessions over all shards. */
@@ -271,7 +272,7 @@ export class Engine {
     await this.#pool?.stop();
     this.router.poll();
     this.#callers.stop();
-    this.#operator.stop();
+    this.operator.stop();
     await this.router.stop();
     this.#unlock();
     this.#events.stop();
@@ -293,7 +294,7 @@ export class Engine {
     if (this.#failure === undefined) this.#events.failed(error);
     this.#failure = error;
     this.#callers.stop();
-    this.#operator.stop();
+    this.operator.stop();
     void this.router.stop();
     this.#onFailure?.(error);
   }

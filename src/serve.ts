@@ -61,7 +61,14 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
   warnOfDescriptors(options.log, config.connectionsMax, checkOptions(checked).sharding.shards);
   const engine = await Engine.start(checked);
   const { memory, log } = engine;
-  const server = new Server(engine.router, config, memory.config, engine.checked, log);
+  const server = new Server(
+    engine.router,
+    config,
+    memory.config,
+    engine.checked,
+    engine.operator,
+    log,
+  );
   engine.onProgress(() => server.progress());
   let loopDelay: LoopDelayMonitor | undefined;
   let operators: OperatorServer | undefined;
@@ -109,7 +116,7 @@ async function operatorServer(
     authenticator: server.authenticator,
     log: engine.log,
     router: engine.router,
-    capabilities: engine.checked.capabilities,
+    operator: engine.operator,
     isStopping: () => server.stopping,
   });
 }

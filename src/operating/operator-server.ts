@@ -11,7 +11,7 @@ import type { Authenticator } from '../security/authenticator.ts';
 import { failureText } from '../services/context.ts';
 import { ConnectionEvents } from '../transport/connection-events.ts';
 import type { Address } from '../transport/server.ts';
-import { Operator } from '../workers/operator.ts';
+import type { Operator } from '../workers/operator.ts';
 import type { Router } from '../workers/router.ts';
 import { readAssets } from './assets.ts';
 import { Guard } from './guard.ts';
@@ -38,7 +38,8 @@ export interface OperatorServerConfig {
   /** Told of faults of the server's own. */
   readonly log?: EventLog;
   readonly router: Router;
-  readonly capabilities: readonly string[];
+  /** The engine's own, which stops when the engine does. */
+  readonly operator: Operator;
   /** Whether the front end has begun to stop. */
   isStopping(): boolean;
 }
@@ -69,8 +70,7 @@ export class OperatorServer {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(config: OperatorServerConfig) {
-    const { router, host, authenticator } = config;
-    const operator = new Operator(router, config.capabilities);
+    const { router, operator, host, authenticator } = config;
     this.#config = config;
     this.#log = config.log ?? NO_LOG;
     this.#history = new History(sampleOf(router));

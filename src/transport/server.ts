@@ -11,7 +11,7 @@ import type { TlsContext } from '../security/tls.ts';
 import type { CheckedService } from '../services/service.ts';
 import type { FrontEndMeter, FrontEndSource } from '../workers/front-end-meter.ts';
 import { STOP_TIMEOUT_MS } from '../workers/limits.ts';
-import { Operator } from '../workers/operator.ts';
+import type { Operator } from '../workers/operator.ts';
 import type { Router } from '../workers/router.ts';
 import type { ShardingConfig } from '../workers/shard-memory.ts';
 import { Connection } from './connection.ts';
@@ -72,6 +72,7 @@ export class Server implements ConnectionHost, EntranceHost, FrontEndSource {
     readonly config: ServerConfig,
     sharding: ShardingConfig,
     checked: CheckedService,
+    operator: Operator,
     log: EventLog = NO_LOG,
   ) {
     this.events = new ConnectionEvents(log);
@@ -82,7 +83,7 @@ export class Server implements ConnectionHost, EntranceHost, FrontEndSource {
     this.authenticator = config.authenticator;
     this.helloTimeoutMs = config.helloTimeoutMs;
     this.welcome = welcomeFrame(config, sharding, checked);
-    this.operatorCalls = new OperatorCalls(new Operator(router, checked.capabilities));
+    this.operatorCalls = new OperatorCalls(operator);
     this.capabilities = checked.capabilities;
     const lengths = checked.capabilities.map((name) => 5 + Buffer.byteLength(name));
     this.capabilityBytes = lengths.reduce((sum, length) => sum + length, 0);

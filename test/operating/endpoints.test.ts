@@ -47,6 +47,22 @@ describe('an operator', () => {
     await expect(ask(other.operatorAddress!, '/healthz')).rejects.toThrow();
   });
 
+  it('is answered at once when the engine has stopped', async () => {
+    const other = await serve({ port: 0, operatorPort: 0, shards: 1, run: 'worker' });
+    onTestFinished(() => other.stop());
+    await other.engine.stop();
+    const session = `/sessions/${hex(1)}`;
+    const asks: [string, Asked][] = [
+      [session, {}],
+      [session, { method: 'DELETE', headers: CHANGES }],
+      ['/sweep', { method: 'POST', headers: CHANGES }],
+    ];
+    for (const [path, asked] of asks) {
+      const { status, text } = await ask(other.operatorAddress!, path, asked);
+      expect([status, JSON.parse(text)]).toMatchObject([503, { code: 'shutting_down' }]);
+    }
+  });
+
   it('lists sessions by every filter, in pages', async () => {
     for (let n = 1; n <= 5; n++) await server.engine.register(hex(n), { ttlMs: null });
     const [, all] = await told('/sessions.json');
@@ -198,9 +214,8 @@ describe('beyond the loopback address', () => {
   });
 
   it('an operator has a token; the page and the probes need none', async () => {
-    const { router, checked } = server.engine;
-    const { capabilities } = checked;
-    const config = { host: '0.0.0.0', port: 0, authenticator, router, capabilities };
+    const { router, operator } = server.engine;
+    const config = { host: '0.0.0.0', port: 0, authenticator, router, operator };
     const operators = new OperatorServer({ ...config, isStopping: () => false });
     const open = await operators.listen();
     onTestFinished(() => operators.stop());

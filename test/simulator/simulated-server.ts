@@ -88,7 +88,8 @@ export class SimulatedServer {
         onNotice: () => {},
       };
       startRingsNearTheirEnd(engine.memory, this.#random);
-      const front = new Server(engine.router, config, engine.memory.config, engine.checked);
+      const { router, memory, checked, operator } = engine;
+      const front = new Server(router, config, memory.config, checked, operator);
       engine.onProgress(() => front.progress());
       engine.onFailure(() => this.crash(false));
       this.#front = front;

@@ -93,6 +93,15 @@ describe.each(['direct', 'worker'] as const)('a server that runs %s', (run) => {
     expect(await called(client, 'sweep', null)).toEqual([OK, 0]);
   });
 
+  it('answers at once when the engine has stopped', async () => {
+    const client = await start();
+    await server.engine.stop();
+    for (const name of ['remove', 'sweep', 'inspect']) {
+      client.send(CALL, 7, null, name, { id: A });
+      expect((await client.next()).slice(0, 2)).toEqual([ERROR, 'shutting_down']);
+    }
+  });
+
   it('lists in pages, by every filter', async () => {
     const client = await start();
     for (let n = 1; n <= 25; n++) await client.register(idOf(n));
