@@ -29,7 +29,7 @@ class PendingRegister {
   step: Step = Step.REGISTER;
   tries = 0;
 
-  /** Its index and a generation, so that an outcome that comes twice finds it once. */
+  /** Its index, and a generation for each step that waits for an outcome. */
   reference: number;
 
   constructor(readonly index: number) {
@@ -87,10 +87,15 @@ export class RegisterFlow {
     return Submitted.TAKEN;
   }
 
-  /** A step that went through a ring has come to an outcome. */
+  /**
+   * A step that went through a ring has come to an outcome. The next step has a reference of its
+   * own: a worker that took over may tell the same outcome again.
+   */
   resume(reference: number, outcome: Ran): void {
     const pending = this.#find(reference);
     if (pending === undefined) return;
+    pending.renew();
+    pending.message.request = pending.reference;
     const port = this.#router.portOf(pending.message);
     this.#next(pending, port, outcome);
     this.#advance(pending, port);
@@ -172,7 +177,7 @@ export class RegisterFlow {
     return Ran.DONE;
   }
 
-  /** The register of a reference; a worker that took over may have answered one twice. */
+  /** The register of a reference; a worker that took over may have told an outcome twice. */
   #find(reference: number): PendingRegister | undefined {
     const pending = this.#table[(reference - 1) & (PENDING_REGISTERS_MAX - 1)];
     return pending.message.request === reference ? pending : undefined;
