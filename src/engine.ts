@@ -188,7 +188,8 @@ export class Engine {
 
   /**
    * Ends a session as an operator does: its client is told `removed`. False when there is none.
-   * Rejects with `SessileError` `request_in_flight` while it executes.
+   * Rejects with `SessileError` `request_in_flight` while it executes, `storage_failed` while its
+   * log has no room.
    */
   remove(id: ClientId): Promise<boolean> {
     return this.operator.remove(id);

@@ -80,6 +80,12 @@ export class OperatorCalls {
 
 const UNKNOWN = Symbol('no such call');
 
+/** Errors that are told in the words that the protocol has for them. */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  shutting_down: ErrorCode.SHUTTING_DOWN,
+  storage_failed: ErrorCode.STORAGE_FAILED,
+};
+
 function outcomeOf(error: unknown): Outcome {
   if (error instanceof InvalidOptionError) {
     return { status: Status.INVALID_BODY, body: encodeValue(error.message) };
@@ -90,8 +96,7 @@ function outcomeOf(error: unknown): Outcome {
   if (error.code === 'request_in_flight') {
     return { code: ErrorCode.REQUEST_IN_FLIGHT, text: error.message };
   }
-  const isStopping = error.code === 'shutting_down';
-  return { code: isStopping ? ErrorCode.SHUTTING_DOWN : ErrorCode.SERVER_BUSY, text: undefined };
+  return { code: CODES[error.code] ?? ErrorCode.SERVER_BUSY, text: undefined };
 }
 
 const PLAIN = '[object Object]';

@@ -4,7 +4,7 @@
  * so that requests go on in between.
  */
 import { CLIENT_ID_BYTES, type ClientId, clientIdBytes } from '../core/client-id.ts';
-import { Reason } from '../core/codes.ts';
+import { ERROR_MESSAGES, ERROR_NAMES, ErrorCode, Reason } from '../core/codes.ts';
 import { InvalidOptionError, integerOption, SessileError } from '../core/errors.ts';
 import { Row } from '../core/layout.ts';
 import { CloseFlag, Kind, Message, SweepFlag } from '../core/message.ts';
@@ -121,24 +121,21 @@ export class Operator {
 
   /**
    * Ends a session, whose client is told. False when there is no live one. Rejects with
-   * `request_in_flight` while it executes.
+   * `request_in_flight` while it executes, `storage_failed` while its log has no room.
    */
   async remove(id: ClientId): Promise<boolean> {
     const m = messageFor(id);
     m.kind = Kind.CLOSE;
     m.flags = CloseFlag.REMOVED;
-    const told = await this.#ask(m);
+    const told = await this.#ask(m, { id });
     // One that is remembered as removed earlier was not there to be removed now.
-    const isGone = told.kind === AnswerKind.EVICTION;
-    if (isGone) return told.code === Reason.REMOVED && told.value !== 0;
-    throw new SessileError('request_in_flight', 'the session executes a request; try again', {
-      id,
-    });
+    return told.code === Reason.REMOVED && told.value !== 0;
   }
 
   /**
    * Ends all sessions that have expired by now. Resolves with how many expired ones ended
-   * meanwhile, by it or by the engine's own sweep, which may come first.
+   * meanwhile, by it or by the engine's own sweep, which may come first. Rejects with
+   * `storage_failed` while a shard's log has no room.
    */
   async sweep(): Promise<number> {
     const before = this.stats().expired;
@@ -149,7 +146,7 @@ export class Operator {
         const m = new Message();
         m.kind = Kind.SWEEP;
         m.flags = isFirst ? SweepFlag.FIRST : 0;
-        const told = await this.#ask(m, shard);
+        const told = await this.#ask(m, { shard }, shard);
         isFirst = false;
         hasMore = told.again;
       }
@@ -164,7 +161,8 @@ export class Operator {
     this.#asking.clear();
   }
 
-  async #ask(m: Message, shard?: number): Promise<Told> {
+  /** Rejects when the answer is an error. */
+  async #ask(m: Message, details: Details, shard?: number): Promise<Told> {
     const told = await new Promise<Told | undefined>((resolve, reject) => {
       const fail = (): void => reject(stopped());
       if (this.#isStopped) return fail();
@@ -172,6 +170,7 @@ export class Operator {
       const forget = (): boolean => this.#asking.delete(fail);
       ask(this.#router, m, shard).finally(forget).then(resolve, reject);
     });
+    if (told?.kind === AnswerKind.ERROR) throw refused(told.code, details);
     if (told !== undefined) return told;
     const text = 'too many messages are under way; try again';
     throw new SessileError('server_busy', text);
@@ -197,6 +196,14 @@ export class Operator {
       port.disown();
     }
   }
+}
+
+type Details = Readonly<Record<string, unknown>>;
+
+function refused(code: ErrorCode, details: Details): SessileError {
+  const isExecuting = code === ErrorCode.REQUEST_IN_FLIGHT;
+  const text = isExecuting ? 'the session executes a request; try again' : ERROR_MESSAGES[code];
+  return new SessileError(ERROR_NAMES[code], text, details);
 }
 
 function stopped(): SessileError {

@@ -1,8 +1,12 @@
 /** What an operator sees and does, for each way in which an engine can run. */
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Engine } from '../../dist/engine.js';
 import { LIST_ROWS_MAX } from '../../dist/workers/limits.js';
 import type { RunPolicy } from '../../dist/workers/router-options.js';
+import { LogState } from '../../src/core/log-buffer.ts';
 import * as h from './helpers.ts';
 
 const A = h.id(1);
@@ -66,6 +70,25 @@ describe.each(WAYS)('an operator of $shards shards, run $run', (way) => {
     await engine.list();
     await engine.inspect(A);
     expect(engine.stats()).toMatchObject({ commits: 7, requests: 1, calls: 1 });
+  });
+
+  test('is told that a disk without room lets nothing end', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'sessile-operator-'));
+    onTestFinished(() => rmSync(dataDir, { recursive: true }));
+    const engine = await h.startEngine({ ...way, dataDir, sessionsMax: 3 });
+    await engine.register(A);
+    const disks = (state: LogState) => {
+      for (const { table } of engine.router.ports) {
+        (table.log!.buffer as { state: number }).state = state;
+      }
+    };
+    disks(LogState.NO_ROOM);
+    const refused = { name: 'SessileError', code: 'storage_failed' };
+    expect(await h.failure(engine.remove(A))).toMatchObject(refused);
+    expect(await h.failure(engine.sweep())).toMatchObject(refused);
+    disks(LogState.OK);
+    expect(await engine.sweep()).toBe(0);
+    expect(await engine.remove(A)).toBe(true);
   });
 
   test('lists sessions by every filter, in pages', async () => {

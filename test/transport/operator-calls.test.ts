@@ -1,7 +1,12 @@
 /** Calls to the server itself over TCP: by name, without an id. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type RunningServer, serve } from '../../dist/serve.js';
+import { LogState } from '../../src/core/log-buffer.ts';
 import { OPERATOR_CALLS_MAX } from '../../src/transport/limits.ts';
+import { ask } from '../operating/http.ts';
 import {
   CALL,
   ERROR,
@@ -99,6 +104,27 @@ describe.each(['direct', 'worker'] as const)('a server that runs %s', (run) => {
     for (const name of ['remove', 'sweep', 'inspect']) {
       client.send(CALL, 7, null, name, { id: A });
       expect((await client.next()).slice(0, 2)).toEqual([ERROR, 'shutting_down']);
+    }
+  });
+
+  it('tells of a disk without room, and HTTP does too', async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'sessile-operator-'));
+    onTestFinished(() => rmSync(dataDir, { recursive: true }));
+    const client = await start({ dataDir, operatorPort: 0 });
+    for (const { table } of server.engine.router.ports) {
+      (table.log!.buffer as { state: number }).state = LogState.NO_ROOM;
+    }
+    const path = `/sessions/${Buffer.from(A).toString('hex')}`;
+    const headers = { 'x-sessile-console': '1' };
+    const asks: [string, string, string][] = [
+      ['remove', 'DELETE', path],
+      ['sweep', 'POST', '/sweep'],
+    ];
+    for (const [name, method, target] of asks) {
+      client.send(CALL, 7, null, name, { id: A });
+      expect((await client.next()).slice(0, 2)).toEqual([ERROR, 'storage_failed']);
+      const { status, text } = await ask(server.operatorAddress!, target, { method, headers });
+      expect([status, JSON.parse(text)]).toMatchObject([503, { code: 'storage_failed' }]);
     }
   });
 
