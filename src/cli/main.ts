@@ -5,7 +5,7 @@
  */
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
-import { endWithReader } from './output.ts';
+import { endWithReader, outliveReader } from './output.ts';
 
 /** In the order of `--help`. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -25,9 +25,10 @@ const program = new Command('sessile')
   .description('A session engine: bounded sessions, every request executed exactly once.')
   .version(VERSION);
 
-endWithReader();
+const asked = process.argv[2] ?? '';
+if (asked === 'serve') outliveReader();
+else endWithReader();
 try {
-  const asked = process.argv[2] ?? '';
   const names = Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS);
   for (const name of names) program.addCommand(await COMMANDS[name]());
   await program.parseAsync();

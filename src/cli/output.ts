@@ -9,10 +9,15 @@ export function printLine(text: string): Promise<void> {
   return new Promise((resolve) => process.stdout.once('drain', resolve));
 }
 
-/** To be called once, before anything is written. */
+/** For commands whose output is all they are for: called once, before anything is written. */
 export function endWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
+}
+
+/** For a server, which goes on although nobody takes its lines: `sessile serve | head -1`. */
+export function outliveReader(): void {
+  process.stdout.on('error', () => {});
 }

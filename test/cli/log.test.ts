@@ -107,6 +107,24 @@ test('a reader of the log that has gone away stops nothing', async () => {
   expect(await command.ended).toMatchObject({ code: 0, signal: null });
 });
 
+test('a reader of standard output that has gone away stops nothing', async () => {
+  const command = serveCommand();
+  let told = '';
+  command.child.stderr!.on('data', (chunk) => {
+    told += chunk;
+  });
+  command.child.stdout!.destroy();
+  await command.told('"operator_port"');
+  const port = Number(/"port":(\d+),"operator_port"/.exec(told)?.[1]);
+  const connection = await connect({ port });
+  await connection.ping();
+  await connection.close();
+  command.kill('SIGTERM');
+  const { code, err } = await command.ended;
+  expect(code).toBe(0);
+  expect(events(err).at(-1)).toMatchObject({ event: 'stopped' });
+});
+
 /** What a shell does so that nothing can be written to standard error. */
 const UNWRITABLE = [
   ['on a full device', () => 'exec 2>/dev/full'],
