@@ -244,9 +244,8 @@ describe('beyond the loopback address', () => {
 
 describe('on a loopback address with tokens', () => {
   it('none is needed, but one that is shown must be good', async () => {
-    const { router, checked } = server.engine;
-    const { capabilities } = checked;
-    const config = { host: '127.0.0.1', port: 0, authenticator, router, capabilities };
+    const { router, operator } = server.engine;
+    const config = { host: '127.0.0.1', port: 0, authenticator, router, operator };
     const events: unknown[] = [];
     const note = (event: string, fields?: object): unknown => events.push([event, fields]);
     const log = { info: note, warn: note, error: note };
