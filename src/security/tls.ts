@@ -1,4 +1,5 @@
 /** What TLS needs of files: certificate, key, and whose clients' certificates are accepted. */
+import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { InvalidOptionError } from '../core/errors.ts';
 import { readSecretFile } from './secret-file.ts';
@@ -11,7 +12,10 @@ export interface TlsOptions {
   readonly tlsClientCa?: string | undefined;
 }
 
-export type TlsContext = Pick<SecureContextOptions, 'cert' | 'key' | 'ca' | 'minVersion'>;
+export type TlsContext = Pick<
+  SecureContextOptions,
+  'cert' | 'key' | 'ca' | 'minVersion' | 'secureOptions'
+>;
 
 /** Whether the options ask for TLS. Throws `InvalidOptionError` when one lacks another. */
 export function wantsTls({ tlsCert, tlsKey, tlsClientCa }: TlsOptions): boolean {
@@ -28,9 +32,11 @@ export async function readTls({ tlsCert, tlsKey, tlsClientCa }: TlsOptions): Pro
   const cert = await readSecretFile('tlsCert', tlsCert);
   const key = await readSecretFile('tlsKey', tlsKey);
   const ca =
-    tlsClientCa === undefined ? {} : { ca: await readSecretFile('tlsClientCa', tlsClientCa) };
-  const context = { cert, key, ...ca, minVersion: 'TLSv1.2' } as const;
-  if (tlsClientCa !== undefined && !ca.ca?.includes('BEGIN CERTIFICATE')) {
+    tlsClientCa === undefined ? undefined : await readSecretFile('tlsClientCa', tlsClientCa);
+  // A resumed session is not asked for a certificate again: where one is needed, none is resumed.
+  const mutual = ca === undefined ? {} : { ca, secureOptions: constants.SSL_OP_NO_TICKET };
+  const context = { cert, key, ...mutual, minVersion: 'TLSv1.2' } as const;
+  if (ca !== undefined && !ca.includes('BEGIN CERTIFICATE')) {
     throw new InvalidOptionError('tlsClientCa', tlsClientCa, 'a file of certificates in PEM');
   }
   try {

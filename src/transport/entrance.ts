@@ -6,7 +6,11 @@
  * is told so in a frame, which they can read.
  */
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls';
 import { ErrorCode } from '../core/codes.ts';
 import { SessileError } from '../core/errors.ts';
 import type { TlsContext } from '../security/tls.ts';
@@ -199,7 +203,7 @@ export class Entrance {
     });
     server.on('secureConnection', (socket) => {
       this.#arrived(peerOf(socket));
-      if (!isMutual || socket.authorized) this.#host.enter(socket, undefined);
+      if (!isMutual || showedCertificate(socket)) this.#host.enter(socket, undefined);
       else this.#refuseCertificate(socket);
     });
     return server;
@@ -212,6 +216,11 @@ export class Entrance {
     socket.on('error', () => socket.destroy());
     socket.end(errorFrame(ErrorCode.UNAUTHORIZED, text), () => socket.destroy());
   }
+}
+
+/** A resumed session counts as authorized even if no certificate was shown in its first one. */
+function showedCertificate(socket: TLSSocket): boolean {
+  return socket.authorized && Object.keys(socket.getPeerCertificate()).length > 0;
 }
 
 /** Names the other end of a TCP connection; a TLS socket has the same one as what it lies over. */

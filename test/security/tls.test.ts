@@ -49,6 +49,30 @@ async function connected(server: RunningServer, options: ConnectOptions): Promis
 const failed = (server: RunningServer, options: ConnectOptions) =>
   errorOf(connect({ port: server.address.port, host: 'localhost', ...options }));
 
+/** What a client without a certificate takes from a connection that ends with a refusal. */
+async function refusedWith(
+  server: RunningServer,
+  version: 'TLSv1.2' | 'TLSv1.3',
+  session?: Buffer,
+): Promise<{ session: Buffer | undefined; isReused: boolean }> {
+  const { port } = server.address;
+  const only = { minVersion: version, maxVersion: version };
+  const socket = connectTls({ port, host: 'localhost', ...CA, ...only, session });
+  let latest: Buffer | undefined;
+  socket.on('session', (taken: Buffer) => {
+    latest = taken;
+  });
+  await once(socket, 'secureConnect');
+  const isReused = socket.isSessionReused();
+  socket.write(frame(HELLO, 1, {}));
+  const closed = once(socket, 'close');
+  const [answer] = await once(socket, 'data');
+  if (!String(answer).includes('unauthorized')) socket.destroy();
+  await closed;
+  expect(String(answer)).toContain('unauthorized');
+  return { session: latest, isReused };
+}
+
 /** The common name of the certificate's issuer that new connections are shown. */
 async function issuerOf(server: RunningServer): Promise<string> {
   const { port } = server.address;
@@ -142,6 +166,20 @@ describe('a certificate of the client', () => {
     expect(notices).toEqual(['a client without an accepted certificate was refused']);
     expect([server.accepted, server.refused]).toEqual([1, 2]);
   });
+
+  test.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'is asked for again when a session is resumed, with %s',
+    async (version) => {
+      const server = await start(MUTUAL);
+      for (let reloads = 0; reloads < 2; reloads++) {
+        const first = await refusedWith(server, version);
+        const second = await refusedWith(server, version, first.session);
+        expect(second.isReused).toBe(false);
+        await server.reload();
+      }
+      expect([server.accepted, server.refused]).toEqual([0, 4]);
+    },
+  );
 });
 
 describe('who speaks TLS to a plain port, or plainly to one with TLS', () => {
