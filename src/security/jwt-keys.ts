@@ -7,6 +7,7 @@
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import { createLocalJWKSet, type JSONWebKeySet, type JWK, type JWTVerifyGetKey } from 'jose';
 import { RSA_BITS_MIN, SECRET_BYTES_MIN } from './limits.ts';
+import { publicForm, textOf } from './public-key-forms.ts';
 import { badFile, readSecretFile } from './secret-file.ts';
 
 const OPTION = 'jwtKey';
@@ -19,14 +20,15 @@ export interface VerificationKey {
 /** Throws `InvalidOptionError` when the file holds nothing that tokens can be verified with. */
 export async function readVerificationKey(path: string): Promise<VerificationKey> {
   const bytes = await readSecretFile(OPTION, path);
-  const text = bytes.toString('latin1').trim();
+  const text = textOf(bytes);
   const bad = (expected: string): Error => badFile(OPTION, path, expected);
   if (text.startsWith('{')) return readKeySet(text, bad);
   if (text.includes('PRIVATE KEY')) {
     throw bad('the public key: a server that only verifies must not have the private one');
   }
   if (text.startsWith('-----BEGIN')) return readPublicKey(text, bad);
-  if (isDer(bytes)) throw bad('a public key in PEM, rather than in DER');
+  const form = publicForm(bytes);
+  if (form !== undefined) throw bad(`a public key in PEM or a JWKS, rather than a key ${form}`);
   return readSecret(bytes, bad);
 }
 
@@ -97,14 +99,5 @@ function algorithmOf(key: KeyObject, bad: Bad): string {
       throw bad('a key of the curve P-256, or an Ed25519 or RSA key');
     default:
       throw bad('an Ed25519, RSA or P-256 key');
-  }
-}
-
-function isDer(bytes: Buffer): boolean {
-  try {
-    createPublicKey({ key: bytes, format: 'der', type: 'spki' });
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,6 +1,6 @@
 /** Signed tokens: what is accepted, and each way in which one is not. */
 import { generateKeyPairSync } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { JwtAuthenticator } from '../../src/security/jwt.ts';
 import { openAuthenticator } from '../../src/security/open.ts';
@@ -156,6 +156,73 @@ describe('a key file', () => {
     const error = await errorOf(open(content as string));
     expect(error).toMatchObject({ code: 'invalid_options', option: 'jwtKey' });
     expect(error.message).toContain(expected);
+  });
+
+  test('with a mark of its encoding before it is the key that it is', async () => {
+    const token = await signed(claims(), ed25519.privateKey, 'EdDSA');
+    const set = JSON.stringify({ keys: [ed25519.publicKey.export({ format: 'jwk' })] });
+    for (const text of [pem(ed25519.publicKey), set]) {
+      for (const bytes of [Buffer.from(`\ufeff${text}`), Buffer.from(`\ufeff${text}`, 'utf16le')]) {
+        const authenticator = await open(bytes);
+        expect(await authenticator.authenticate(token)).toMatchObject({ name: 'billing' });
+        await refused(authenticator, await signed(claims(), bytes), 'algorithm is not that of');
+      }
+    }
+  });
+
+  test.each([
+    ['rsa', rsa],
+    ['ed25519', ed25519],
+    ['ec', ec],
+  ])('with a public key of %s in another form is no secret', async (kind, { publicKey }) => {
+    const spki = publicKey.export({ type: 'spki', format: 'der' });
+    const jwk = JSON.stringify(publicKey.export({ format: 'jwk' }));
+    const base64 = spki.toString('base64');
+    const ssh = `${kind === 'ec' ? 'ecdsa-sha2-nistp256' : `ssh-${kind}`} AAAA${base64}`;
+    const forms: (string | Buffer)[] = [
+      `# the key of our issuer\n${pem(publicKey)}`,
+      base64,
+      `\ufeff${base64}\n`,
+      base64.replace(/.{40}/g, '$&\r\n'),
+      spki.toString('base64url'),
+      spki.toString('hex'),
+      Buffer.from(pem(publicKey)).toString('base64'),
+      `[${jwk}]`,
+      `[{"keys": [${jwk}]}]`,
+      `export default {"keys": [${jwk}]}`,
+      JSON.stringify(pem(publicKey)),
+      JSON.stringify(base64),
+      ssh,
+      `\ufeff${ssh} issuer@example.org\n`,
+      `no-pty ${ssh}`,
+    ];
+    if (kind === 'rsa') {
+      const pkcs1 = publicKey.export({ type: 'pkcs1', format: 'der' });
+      forms.push(pkcs1, pkcs1.toString('base64'));
+    }
+    for (const form of forms) {
+      const error = await errorOf(open(form));
+      expect(error, String(form)).toMatchObject({ code: 'invalid_options', option: 'jwtKey' });
+      expect(error.message).toContain('rather than a key');
+    }
+  });
+
+  test('with a certificate in another form than PEM is no secret', async () => {
+    const certificate = readFileSync(new URL('./certificates/ca.pem', import.meta.url), 'utf8');
+    const base64 = certificate.replace(/-----.*-----/g, '');
+    expect((await errorOf(open(base64))).message).toContain('rather than a key');
+    expect((await errorOf(open(Buffer.from(base64, 'base64')))).message).toContain('in DER');
+  });
+
+  test.each([
+    ['digits', '31415926535897932384626433832795'],
+    ['bytes', Buffer.from(Array.from({ length: 64 }, (_, i) => (i * 37) % 256))],
+    ['base64', Buffer.alloc(48, 0x5a).toString('base64')],
+    ['a bracket first', '[8fz-a secret that begins like an array'],
+  ])('with a secret of %s is a secret', async (_, secret) => {
+    const authenticator = await open(secret);
+    const token = await signed(claims(), Buffer.from(secret as string));
+    expect(await authenticator.authenticate(token)).toMatchObject({ name: 'billing' });
   });
 
   test('is read again at a reload, or kept if it is not good any more', async () => {
