@@ -5,6 +5,7 @@ import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { RunningServer, ServeOptions } from '../../dist/serve.js';
 import { type Connection, connect } from '../../dist/transport/client/connection.js';
@@ -294,6 +295,20 @@ describe('options', () => {
   ])('of the client that do not fit are refused (%#)', async (tls, option) => {
     const error = await errorOf(connect({ tls: tls as never }));
     expect(error).toMatchObject({ code: 'invalid_options', option });
+  });
+
+  test('of the client are not repeated in the error about them, which may be logged', async () => {
+    const key = String(pem('other.key'));
+    const [cert, other] = [pem('client.pem'), pem('other.pem')];
+    const bad = [{ cert, key }, { key }, { cert, key: [key] }, { cert: [cert], key }, key];
+    // A good pair, where there is no TLS.
+    const wrong = [...bad.map((tls) => ({ tls })), { tls: { cert: other, key }, path: '/nowhere' }];
+    for (const options of wrong) {
+      const error = await errorOf(connect(options as ConnectOptions));
+      expect(error).toMatchObject({ code: 'invalid_options' });
+      const told = `${inspect(error, { depth: null })} ${JSON.stringify(error)}`;
+      for (const line of key.split('\n').filter(Boolean)) expect(told).not.toContain(line);
+    }
   });
 
   test('a Unix socket has no TLS', async () => {

@@ -129,7 +129,8 @@ export function resolveSettings(options: ConnectOptions): Settings {
   const path = textOption('path', options.path);
   const tls = tlsOption(options.tls);
   if (path !== undefined && tls !== undefined) {
-    throw new InvalidOptionError('tls', options.tls, 'left out: a Unix socket has no TLS');
+    const expected = 'left out: a Unix socket has no TLS';
+    throw new InvalidOptionError('tls', typeof options.tls, expected);
   }
   const maxMs = options.reconnectMaxMs ?? Math.max(2000, reconnectMinMs);
   return {
@@ -207,16 +208,17 @@ function rateField(rate: unknown): [perSecond: number, burst: number] {
   ];
 }
 
+/** Its errors tell the type of a value, never the value: errors are logged, keys must not be. */
 function tlsOption(value: unknown): TlsSettings | undefined {
   if (value === undefined || value === false) return undefined;
   if (value === true) return {};
   if (typeof value !== 'object' || value === null) {
-    throw new InvalidOptionError('tls', value, 'true, false, or an object with ca, cert and key');
+    const expected = 'true, false, or an object with ca, cert and key';
+    throw new InvalidOptionError('tls', typeof value, expected);
   }
   const { ca, cert, key, servername } = value as TlsSettings;
   for (const [name, pem] of Object.entries({ ca, cert, key })) {
     const isPem = pem === undefined || typeof pem === 'string' || pem instanceof Uint8Array;
-    // A key is not quoted.
     if (!isPem) throw new InvalidOptionError(`tls.${name}`, typeof pem, 'PEM, as text or bytes');
   }
   if ((cert === undefined) !== (key === undefined)) {
@@ -226,7 +228,7 @@ function tlsOption(value: unknown): TlsSettings | undefined {
     createSecureContext(pemOf({ ca, cert, key }));
   } catch (error) {
     const expected = `given certificates and a key in PEM that fit: ${(error as Error).message}`;
-    throw new InvalidOptionError('tls', value, expected);
+    throw new InvalidOptionError('tls', typeof value, expected);
   }
   return { ca, cert, key, servername: textOption('tls.servername', servername) };
 }
