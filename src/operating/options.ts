@@ -11,15 +11,20 @@ export interface OperatingOptions {
    * `sessile serve` has it on 7378.
    */
   readonly operatorPort?: number | 'off';
-  /** Default 127.0.0.1. Elsewhere than on a loopback address tokens are needed. */
+  /** Default 127.0.0.1. Elsewhere than on a loopback address only with tokens and `insecure`. */
   readonly operatorHost?: string;
 }
 
 export const OPERATOR_HOST_DEFAULT = '127.0.0.1';
 
-/** Where to listen; undefined for nowhere. Throws `InvalidOptionError`. */
+/**
+ * Where to listen; undefined for nowhere. Throws `InvalidOptionError`.
+ *
+ * @param options with `insecure`, which the front end has checked: this HTTP has no TLS, so that
+ *   beyond loopback tokens can be read on the way
+ */
 export function checkOperating(
-  options: OperatingOptions,
+  options: OperatingOptions & { readonly insecure?: boolean | undefined },
   hasTokens: boolean,
 ): { readonly host: string; readonly port: number } | undefined {
   const { operatorPort = 'off', operatorHost: host = OPERATOR_HOST_DEFAULT } = options;
@@ -28,8 +33,10 @@ export function checkOperating(
   if (typeof host !== 'string' || host === '') {
     throw new InvalidOptionError('operatorHost', host, 'the name or address to listen on');
   }
-  if (isLoopback(host) || hasTokens) return { host, port };
-  const expected = 'a loopback address, such as 127.0.0.1, unless tokens are configured';
+  if (isLoopback(host) || (hasTokens && options.insecure === true)) return { host, port };
+  const expected =
+    'a loopback address, such as 127.0.0.1, unless tokens are configured and the network is to ' +
+    'be trusted (say insecure): they are sent as they are';
   throw new InvalidOptionError('operatorHost', host, expected);
 }
 

@@ -4,6 +4,7 @@ import { connect as connectTcp } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { SessileError } from '../../dist/core/errors.js';
 import { OperatorServer } from '../../dist/operating/operator-server.js';
+import { checkOperating } from '../../dist/operating/options.js';
 import type { Authenticator, Role } from '../../dist/security/authenticator.js';
 import { type RunningServer, serve } from '../../dist/serve.js';
 import type { Address } from '../../dist/transport/server.js';
@@ -206,11 +207,22 @@ const authenticator: Authenticator = {
 };
 
 describe('beyond the loopback address', () => {
-  it('nothing is served without tokens', async () => {
+  it('nothing is served without tokens, nor with them on a network that is not trusted', () => {
     for (const operatorHost of ['0.0.0.0', '::', 'example.org', '10.0.0.1']) {
-      const started = serve({ port: 0, operatorPort: 0, operatorHost });
-      await expect(started).rejects.toThrow(/operatorHost is .* tokens are configured/);
+      const options = { operatorPort: 0, operatorHost };
+      const expected = /operatorHost is .* tokens are configured and .*say insecure/;
+      expect(() => checkOperating(options, false)).toThrow(expected);
+      expect(() => checkOperating(options, true)).toThrow(expected);
+      expect(() => checkOperating({ ...options, insecure: true }, false)).toThrow(expected);
+      const where = checkOperating({ ...options, insecure: true }, true);
+      expect(where).toEqual({ host: operatorHost, port: 0 });
     }
+  });
+
+  it('a server that is not told to trust the network does not start', async () => {
+    const options = { port: 0, operatorPort: 0, operatorHost: '0.0.0.0', shards: 0 };
+    await expect(serve(options)).rejects.toThrow(/operatorHost is/);
+    await expect(serve({ ...options, insecure: true })).rejects.toThrow(/operatorHost is/);
   });
 
   it('an operator has a token; the page and the probes need none', async () => {
