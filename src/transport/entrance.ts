@@ -57,6 +57,7 @@ export class Entrance {
   readonly #host: EntranceHost;
   readonly #listener: NetServer;
   readonly #unix: NetServer | undefined;
+  #leavePath: (() => void) | undefined;
   readonly #tls: TlsServer | undefined;
   readonly #addresses: AddressCounts;
   /** Those that have not finished the handshake of TLS yet, by the other end. */
@@ -94,7 +95,7 @@ export class Entrance {
     });
     if (socket === undefined || this.#unix === undefined) return actual;
     try {
-      await listenOnPath(this.#unix, socket);
+      this.#leavePath = await listenOnPath(this.#unix, socket);
     } catch (error) {
       this.#listener.close();
       throw error;
@@ -129,6 +130,8 @@ export class Entrance {
     const closed = servers.map(
       (server) => new Promise<void>((done) => server?.close(() => done())),
     );
+    this.#leavePath?.();
+    this.#leavePath = undefined;
     return Promise.all(closed).then(() => {});
   }
 

@@ -1,13 +1,14 @@
 /** A Unix socket beside the port: who may use it, and what becomes of its file. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { dirname, join } from 'node:path';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { RunningServer } from '../../dist/serve.js';
 import { type Connection, connect } from '../../dist/transport/client/connection.js';
 import type { ConnectOptions } from '../../dist/transport/client/options.js';
+import { listenOnPath } from '../../dist/transport/unix-socket.js';
 import { errorOf } from '../client/peer.ts';
 import { fileWith, temporaryFolder } from './files.ts';
 import { BILLING, LIST, start } from './setup.ts';
@@ -18,6 +19,14 @@ async function connected(path: string, options: ConnectOptions = {}): Promise<Co
   const connection = await connect({ path, ...options });
   onTestFinished(() => connection.close());
   return connection;
+}
+
+/** The file of a server that was killed. */
+async function leftOver(path: string): Promise<void> {
+  const script =
+    'require("net").createServer().listen(process.argv[1],()=>process.kill(process.pid,9))';
+  await once(spawn(process.execPath, ['-e', script, path]), 'close');
+  expect(existsSync(path)).toBe(true);
 }
 
 describe('a server with a Unix socket', () => {
@@ -42,6 +51,7 @@ describe('a server with a Unix socket', () => {
     expect([statSync(socket).mode & 0o777, process.umask()]).toEqual([0o600, mask]);
     await server.stop();
     expect(existsSync(socket)).toBe(false);
+    expect(readdirSync(dirname(socket))).toEqual(['sessile.sock.lock']);
   });
 
   test('asks for tokens there too', async () => {
@@ -65,6 +75,42 @@ describe('a server with a Unix socket', () => {
     child.kill('SIGKILL');
     await once(child, 'close');
     expect(existsSync(socket)).toBe(true);
+    await start({ socket });
+    await (await connected(socket)).ping();
+  });
+
+  test('takes the place of one that was killed alone, when two try at a time', async () => {
+    const socket = pathOf();
+    await leftOver(socket);
+    const two = [createServer(), createServer()];
+    const tried = await Promise.allSettled(two.map((each) => listenOnPath(each, socket)));
+    for (const each of two) if (each.listening) onTestFinished(() => void each.close());
+    expect(tried.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    const { reason } = tried[1] as PromiseRejectedResult;
+    expect(reason).toMatchObject({ code: 'cannot_listen' });
+    expect(two.map(({ listening }) => listening)).toEqual([true, false]);
+  });
+
+  test('when it stops leaves alone what came in its place, and gives the place up', async () => {
+    const socket = pathOf();
+    const server = await start({ socket });
+    unlinkSync(socket);
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(socket, resolve));
+    await server.stop();
+    expect(existsSync(socket)).toBe(true);
+    await new Promise((resolve) => other.close(resolve));
+    const next = await start({ socket });
+    await next.stop();
+    await start({ socket });
+    await (await connected(socket)).ping();
+  });
+
+  test('needs no flock(1)', async () => {
+    const socket = pathOf();
+    await leftOver(socket);
+    vi.stubEnv('PATH', temporaryFolder());
+    onTestFinished(() => void vi.unstubAllEnvs());
     await start({ socket });
     await (await connected(socket)).ping();
   });
