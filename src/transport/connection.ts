@@ -19,7 +19,7 @@ import { AnswerTimes } from './answer-times.ts';
 import { Bearer, NEEDS_CLIENT, NEEDS_OPERATOR } from './bearer.ts';
 import type { ConnectionHost } from './connection-host.ts';
 import { FrameBuffer, FrameState } from './frame-buffer.ts';
-import { looksLikeTls, readHello } from './hello.ts';
+import { firstFrameBytesMax, looksLikeTls, readHello } from './hello.ts';
 import { OPERATOR_CALLS_MAX, OUTPUT_BYTES_MAX, OUTPUT_STALL_MS } from './limits.ts';
 import { Read } from './message-reader.ts';
 import { writeOutcome } from './outcome-frame.ts';
@@ -64,7 +64,7 @@ export class Connection implements AnswerSink {
       this.#data(bytes, view, length);
     });
     this.#socket = socket;
-    this.#frames = new FrameBuffer(host.frameBytesMax);
+    this.#frames = new FrameBuffer(firstFrameBytesMax(host.frameBytesMax));
     this.#output = new Output(socket, host.pool);
     this.#times = new AnswerTimes(host.meter);
     this.token = host.router.open(this);
@@ -284,6 +284,7 @@ export class Connection implements AnswerSink {
 
   #welcome(): Step {
     clearTimeout(this.#helloTimer);
+    this.#frames.frameBytesMax = this.#host.frameBytesMax;
     this.#output.reserve(this.#host.welcome.byteLength);
     const { writer } = this.#output;
     writer.at += this.#host.welcome.copy(writer.bytes, writer.at);

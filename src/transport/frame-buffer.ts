@@ -42,7 +42,8 @@ export class FrameBuffer {
   /** Frames that were split so far. */
   #splits = 0;
 
-  constructor(readonly frameBytesMax: number) {}
+  /** @param frameBytesMax the longest frame; it holds for headers that are read from now on */
+  constructor(public frameBytesMax: number) {}
 
   /**
    * Gives the next chunk, the first `length` bytes of `chunk`. The chunk before must have been used

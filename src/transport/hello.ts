@@ -1,7 +1,7 @@
 /** Reads the first frame of a connection. */
 import { TOKEN_BYTES_MAX } from '../security/limits.ts';
 import type { Cursor } from './cursor.ts';
-import { OPTIONS_MAX } from './limits.ts';
+import { HELLO_FRAME_BYTES_MAX, OPTIONS_MAX } from './limits.ts';
 import { readText } from './register-reader.ts';
 
 export interface Hello {
@@ -28,6 +28,11 @@ export function readHello(c: Cursor, fields: number, known: number, readsToken: 
   }
   if (c.problem === '' && c.at !== c.end) c.fail('hello ends with a map');
   return { version, token };
+}
+
+/** How long a frame may be until hello is accepted, where frames may be so long later on. */
+export function firstFrameBytesMax(frameBytesMax: number): number {
+  return Math.min(frameBytesMax, HELLO_FRAME_BYTES_MAX);
 }
 
 /** A record of a handshake of TLS; a hello of that length goes on with an array. */

@@ -104,6 +104,35 @@ describe('hello', () => {
   });
 });
 
+describe('a frame before welcome', () => {
+  const limits = { frameBytesMax: 1_000_000, replyBytesMax: 100_000, bodyBytesMax: 100_000 };
+
+  test('may have 16 KiB at most, which is said before it has come', async () => {
+    const servers = [await start(limits), await startGuarded(limits)];
+    for (const server of servers) {
+      const client = await opened(server);
+      const length = Buffer.from([0xce, 0, 0, 0x40, 0x01]);
+      client.raw(length);
+      const rest = await client.rest();
+      expect(rest.map((frame) => frame.slice(0, 2))).toEqual([[ERROR, 'frame_too_large']]);
+      const padded = await opened(server);
+      padded.send(HELLO, 1, { token: BILLING, client: 'x'.repeat(16_000) });
+      expect((await padded.next())[0]).toBe(WELCOME);
+    }
+  });
+
+  test('is followed by frames of any size, without waiting for welcome', async () => {
+    const body = 'x'.repeat(90_000);
+    for (const server of [await start(limits), await startGuarded(limits)]) {
+      const client = await opened(server);
+      client.send(HELLO, 1, { token: BILLING });
+      client.send(PING, body);
+      expect((await client.next())[0]).toBe(WELCOME);
+      expect(await client.next()).toEqual([PONG, body]);
+    }
+  });
+});
+
 describe('a connection ends with its token', () => {
   test('when it expires', async () => {
     fakeTime();
