@@ -383,7 +383,7 @@ export class Connection implements AnswerSink {
 
   #helloLate(): void {
     const what = this.#saidHello ? 'the token was not checked in time' : 'no hello came in time';
-    this.#fatal(this.#saidHello ? ErrorCode.UNAUTHORIZED : ErrorCode.HELLO_REQUIRED, what);
+    this.#fatal(this.#saidHello ? ErrorCode.TIMED_OUT : ErrorCode.HELLO_REQUIRED, what);
   }
 
   #closed(): void {

@@ -1,6 +1,8 @@
 /** Tokens at hello over TCP: who is let in, what waits meanwhile, and when it ends. */
 import { writeFileSync } from 'node:fs';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { Authenticator, Principal, Role } from '../../dist/security/authenticator.js';
+import type { RunningServer } from '../../dist/serve.js';
 import { connect } from '../../dist/transport/client/connection.js';
 import { errorOf, inState } from '../client/peer.ts';
 import {
@@ -101,6 +103,36 @@ describe('hello', () => {
     const [error] = await turnedAway(server, { token: late });
     expect(error.slice(0, 3)).toEqual([ERROR, 'unauthorized', 'the token has expired']);
     expect(JSON.stringify(error)).not.toContain(late.slice(0, 20));
+  });
+});
+
+describe('a token that is not checked in time', () => {
+  const never = new Promise<Principal>(() => {});
+  const checks = (server: RunningServer) =>
+    vi.spyOn(server.authenticator as Authenticator, 'authenticate');
+
+  test('is not called bad', async () => {
+    const server = await startGuarded({ helloTimeoutMs: 100 });
+    checks(server).mockReturnValueOnce(never);
+    const [error, ...more] = await turnedAway(server, { token: BILLING });
+    const what = 'the token was not checked in time';
+    expect([error.slice(0, 3), more]).toEqual([[ERROR, 'timed_out', what], []]);
+  });
+
+  test('is sent again by the library when it comes back', async () => {
+    fakeTime();
+    const server = await startGuarded({ helloTimeoutMs: 100 });
+    const roles = new Set<Role>(['client']);
+    const short = { name: 'billing', roles, expiresAtMs: inSeconds(60) * 1000 };
+    const check = checks(server).mockResolvedValueOnce(short).mockReturnValueOnce(never);
+    const token = () => BILLING;
+    const connection = await connect({ port: server.address.port, token, reconnectMinMs: 1 });
+    onTestFinished(() => connection.close());
+    const isBack = inState(connection, 'reconnecting').then(() => inState(connection, 'connected'));
+    vi.advanceTimersByTime(60_000);
+    await isBack;
+    await connection.session();
+    expect(check.mock.calls.length).toBeGreaterThanOrEqual(3);
   });
 });
 
