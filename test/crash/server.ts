@@ -20,6 +20,9 @@ export interface Exited {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** What it says on standard error is then a fault, and no other one's port is in its way. */
+const QUIETLY = ['--log-level', 'error', '--operator-port', 'off'];
+
 export class ServerProcess {
   readonly child: ChildProcess;
   readonly exited: Promise<Exited>;
@@ -30,7 +33,8 @@ export class ServerProcess {
 
   /** @param wrapper options of Node and what runs the command, with a channel to talk over */
   constructor(args: readonly string[], wrapper?: readonly string[], env = {}) {
-    const child = spawn(process.execPath, [...(wrapper ?? [MAIN]), 'serve', ...args], {
+    const command = [...(wrapper ?? [MAIN]), 'serve', ...QUIETLY, ...args];
+    const child = spawn(process.execPath, command, {
       stdio: ['ignore', 'pipe', 'pipe', wrapper === undefined ? 'ignore' : 'ipc'],
       env: { PATH: process.env.PATH, ...env },
     });
