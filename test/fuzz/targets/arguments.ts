@@ -131,8 +131,8 @@ function parsed(
   };
   let given: Record<string, unknown> | undefined;
   command.exitOverride().configureOutput({ writeErr: write, writeOut: write });
-  command.action((options) => {
-    given = options;
+  command.action(() => {
+    given = command.opts();
   });
   Object.assign(process.env, env);
   try {
