@@ -6,17 +6,13 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Authenticator } from '../security/authenticator.ts';
+import { isLoopback } from '../transport/address-counts.ts';
 import { Refusal } from './refusal.ts';
 
 /** What another site's page cannot send without asking first, which nobody answers. */
 const CONSOLE_HEADER = 'x-sessile-console';
 
 const HOST = /^(\[[0-9a-f:.]+\]|[^:[\]]+)(?::\d{1,5})?$/i;
-
-/** Whether an address is one that only this machine reaches. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host);
-}
 
 export class Guard {
   readonly #host: string;

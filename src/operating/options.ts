@@ -2,7 +2,7 @@
  * Where the operator's HTTP listens, checked.
  */
 import { InvalidOptionError, integerOption } from '../core/errors.ts';
-import { isLoopback } from './guard.ts';
+import { isLoopback } from '../transport/address-counts.ts';
 import { OPERATOR_PORT_DEFAULT } from './limits.ts';
 
 export interface OperatingOptions {
