@@ -3,8 +3,6 @@
  * there are too few, connections are dropped by the system before the server hears of them, so the
  * only time to tell is the start.
  */
-import { readFileSync } from 'node:fs';
-
 /** What a process has open besides connections: event loops, pipes, the terminal, modules. */
 const OWN_DESCRIPTORS = 64;
 /** Of a shard: its thread's event loop, and the segments of its log. */
@@ -13,19 +11,4 @@ const SHARD_DESCRIPTORS = 16;
 /** Descriptors that a server may need at most. */
 export function descriptorsNeeded(connectionsMax: number, shards: number): number {
   return connectionsMax + OWN_DESCRIPTORS + shards * SHARD_DESCRIPTORS;
-}
-
-/** How many the process may have; undefined where the system does not tell. */
-export function descriptorLimit(readLimits = readOwnLimits): number | undefined {
-  const soft = /^Max open files\s+(\d+)/m.exec(readLimits())?.[1];
-  return soft === undefined ? undefined : Number(soft);
-}
-
-function readOwnLimits(): string {
-  try {
-    return readFileSync('/proc/self/limits', 'utf8');
-  } catch {
-    // Only Linux has this file; elsewhere nothing is said.
-    return '';
-  }
 }

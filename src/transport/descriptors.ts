@@ -9,12 +9,27 @@ const DESCRIPTORS_KEPT = 64;
 
 /** At least one; undefined where the system does not tell. */
 export function roomForConnections(): number | undefined {
+  const limit = descriptorLimit();
+  if (limit === undefined) return undefined;
   try {
-    const match = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'));
-    if (match === null) return undefined;
     const used = readdirSync('/proc/self/fd').length;
-    return Math.max(1, Number(match[1]) - used - DESCRIPTORS_KEPT);
+    return Math.max(1, limit - used - DESCRIPTORS_KEPT);
   } catch {
     return undefined;
+  }
+}
+
+/** How many the process may have; undefined where the system does not tell. */
+export function descriptorLimit(readLimits = readOwnLimits): number | undefined {
+  const soft = /^Max open files\s+(\d+)/m.exec(readLimits())?.[1];
+  return soft === undefined ? undefined : Number(soft);
+}
+
+function readOwnLimits(): string {
+  try {
+    return readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    // Only Linux has this file; elsewhere nothing is said.
+    return '';
   }
 }

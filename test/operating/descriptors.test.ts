@@ -1,6 +1,7 @@
 /** How many files and sockets a server may need, and whether the system lets it. */
 import { expect, test } from 'vitest';
-import { descriptorLimit, descriptorsNeeded } from '../../src/operating/descriptors.ts';
+import { descriptorsNeeded } from '../../src/operating/descriptors.ts';
+import { descriptorLimit } from '../../src/transport/descriptors.ts';
 import { Command } from '../cli/command.ts';
 
 test('the limit is what the system says of this process, and unknown elsewhere', () => {
