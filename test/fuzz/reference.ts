@@ -24,7 +24,11 @@ export interface Value {
   readonly hasRecord: boolean;
   /** Ext of any type, at any depth. */
   readonly hasExt: boolean;
-  /** A key `__proto__`, at any depth. */
+  /**
+   * A key that a decoder may read as `__proto__`, at any depth: that one, and one that is no
+   * UTF-8. `@msgpack/msgpack` takes overlong forms, and for a character that is cut it goes on
+   * with the bytes behind the text; it also remembers keys, so one key may be read in two ways.
+   */
   readonly hasProto: boolean;
   /** What other decoders may see in another way: text that is no UTF-8, keys that are no text. */
   readonly isOdd: boolean;
@@ -159,7 +163,7 @@ class Reading {
       items,
       hasRecord: items.some(({ hasRecord }) => hasRecord),
       hasExt: items.some(({ hasExt }) => hasExt),
-      hasProto: items.some(({ hasProto }) => hasProto) || keys.some(isProto),
+      hasProto: items.some(({ hasProto }) => hasProto) || keys.some(maybeProto),
       isOdd: items.some(({ isOdd }) => isOdd) || areOdd(keys),
     };
   }
@@ -182,6 +186,8 @@ function areOdd(keys: readonly Value[]): boolean {
 }
 
 const isProto = ({ text }: Value): boolean => text === '"__proto__"';
+
+const maybeProto = (key: Value): boolean => isProto(key) || (key.kind === 'string' && key.isOdd);
 
 export function pairs(texts: readonly string[]): string[] {
   return texts.flatMap((key, i) => (i % 2 === 0 ? [`${key}: ${texts[i + 1]}`] : []));

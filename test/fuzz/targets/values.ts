@@ -6,7 +6,8 @@
  * - the cursor takes at most 32 levels, counting containers with elements; the libraries any;
  * - the cursor refuses ext type 0x72, which msgpackr reads as its own records;
  * - msgpackr decodes the byte c1 as an object of its own where it stands for a value;
- * - `@msgpack/msgpack` refuses `__proto__` as a key, and keys that are neither text nor number;
+ * - `@msgpack/msgpack` refuses keys that it reads as `__proto__`, some that are no UTF-8 among
+ *   them, and keys that are neither text nor number;
  * - ext types that a library knows (timestamps, errors, sets, typed arrays, regular expressions)
  *   are refused by it when their content is not of that type; the cursor reads none of them;
  * - text that is no UTF-8 is carried as it is; decoders replace what they cannot read.
