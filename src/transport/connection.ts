@@ -148,8 +148,9 @@ export class Connection implements AnswerSink {
   #data(bytes: Uint8Array, view: DataView, length: number): void {
     if (this.#isClosing) return;
     this.#patience.heard = true;
-    if (!this.#saidHello && looksLikeTls(bytes, length)) return this.#refuseTls();
-    assert(this.#frames.waiting === 0, 'a chunk is used up before the next one is read');
+    const isFirst = !this.#saidHello && this.#frames.unfinished === 0;
+    if (isFirst && looksLikeTls(bytes, length)) return this.#refuseTls();
+    assert(this.#frames.waiting === 0, 'a chunk is used up before the next is read');
     this.#frames.feed(bytes, view, length);
     this.#work(length);
     if (!this.#isClosing) this.#frames.keepRest(this.#hasFrame);
@@ -189,8 +190,7 @@ export class Connection implements AnswerSink {
     router.end();
     this.#inBatch = false;
     this.#defer();
-    if (this.#isClosing) return;
-    if (step === Step.CHECKING) return;
+    if (this.#isClosing || step === Step.CHECKING) return;
     if (step === Step.BLOCKED) this.#block();
     else if (step === Step.STALLED) this.#stall();
     else if (!this.#isStalled && this.#socket.isPaused()) this.#socket.resume();
