@@ -21,6 +21,8 @@ import { crc32 } from 'node:zlib';
 export const FORMAT_VERSION = 1;
 export const SEGMENT_HEADER_BYTES = 64;
 export const BLOCK_HEADER_BYTES = 40;
+/** No log gets there. Sums of positions stay exact as far as twice that. */
+const POSITION_MAX = 2 ** 52;
 const SEGMENT_MAGIC_LOW = 0x73736573;
 const SEGMENT_MAGIC_HIGH = 0x676f6c65;
 const BLOCK_MAGIC = 0x6b636c62;
@@ -83,16 +85,23 @@ export function decodeSegmentHeader(bytes: Buffer): SegmentHeader | undefined {
   if (bytes.readUInt32LE(At.MAGIC_LOW) !== SEGMENT_MAGIC_LOW) return undefined;
   if (bytes.readUInt32LE(At.MAGIC_HIGH) !== SEGMENT_MAGIC_HIGH) return undefined;
   if (bytes.readUInt32LE(At.CHECKSUM) !== crc32(bytes.subarray(0, At.CHECKSUM))) return undefined;
+  const version = bytes.readUInt32LE(At.VERSION);
+  const position = bytes.readDoubleLE(At.POSITION);
+  if (version === FORMAT_VERSION && !isPosition(position)) return undefined;
   return {
-    version: bytes.readUInt32LE(At.VERSION),
+    version,
     shard: bytes.readUInt32LE(At.SHARD),
     shards: bytes.readUInt32LE(At.SHARDS),
     generation: bytes.readUInt32LE(At.GENERATION),
     number: bytes.readUInt32LE(At.NUMBER),
     seed: bytes.readUInt32LE(At.SEED),
-    position: bytes.readDoubleLE(At.POSITION),
+    position,
     engine: bytes.toString('hex', At.ENGINE, At.ENGINE + 16),
   };
+}
+
+function isPosition(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= POSITION_MAX;
 }
 
 export interface BlockHeader {

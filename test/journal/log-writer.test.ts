@@ -106,7 +106,7 @@ test('the header of a segment is read as it was written, and not with any bit ch
     generation: 70_000,
     number: 4_000_000_000,
     seed: 0xfedcba98,
-    position: 2 ** 52 + 8,
+    position: 2 ** 51 + 8,
     engine: '00112233445566778899aabbccddeeff',
   };
   const bytes = Buffer.from(encodeSegmentHeader(header));
@@ -118,6 +118,19 @@ test('the header of a segment is read as it was written, and not with any bit ch
     bytes[bit >> 3] ^= 1 << (bit & 7);
   }
 });
+
+test.each([Number.NaN, Infinity, -8, 0.5, 2 ** 53])(
+  'no log has a segment at position %s',
+  (position) => {
+    const engine = '00112233445566778899aabbccddeeff';
+    const rest = { shard: 0, shards: 1, generation: 1, number: 1, seed: 1, engine };
+    const encoded = (version: number) =>
+      Buffer.from(encodeSegmentHeader({ ...rest, version, position }));
+    expect(decodeSegmentHeader(encoded(FORMAT_VERSION))).toBeUndefined();
+    // What lies there in another version is not known; the version is what must be told.
+    expect(decodeSegmentHeader(encoded(FORMAT_VERSION + 1))?.version).toBe(FORMAT_VERSION + 1);
+  },
+);
 
 test('a block is read as it was sealed, and not with any bit changed or of another segment', () => {
   const header: BlockHeader = { length: 16, position: 2 ** 40, synced: 7, wallOffsetMs: -0.25 };

@@ -164,8 +164,11 @@ function optionValue(name: string, random: Random): number[] {
 
 function run(input: Uint8Array): Outcome {
   const events = expected(input, LIMITS);
+  // A handshake of TLS is refused as soon as it is seen, if that is before its first frame's end.
+  const isCut = input[0] === 0x16 && input[1] === 0x03 && events.length === 0;
   const check = (sizes: readonly number[], into: Fed): void => {
     const found = fed(input, sizes, into);
+    if (isCut && found.join() === 'fatal hello_required') return;
     const isEither = events.at(-1) === `fatal ${NO_HELLO}` && found.length === events.length;
     if (isEither && NO_HELLO.includes(found.at(-1)?.slice(6) ?? '?'))
       found.splice(-1, 1, events.at(-1)!);
