@@ -58,6 +58,21 @@ export function decodeShared(bytes: Uint8Array, at: number, length: number): unk
   return packr.unpack(scratch, length);
 }
 
+/** Bytes of a value that is decoded from it are Buffers. */
+const chunkScratch = Buffer.alloc(SCRATCH_BYTES);
+
+/**
+ * Decodes a value that lies in a chunk of a stream. A short one from a copy too: msgpackr makes a
+ * view for every array that it has not seen before, which costs more.
+ */
+export function decodeInChunk(bytes: Uint8Array, at: number, length: number): unknown {
+  if (length > SCRATCH_BYTES) {
+    return packr.unpack(Buffer.from(bytes.buffer, bytes.byteOffset + at, length));
+  }
+  for (let i = 0; i < length; i++) chunkScratch[i] = bytes[at + i];
+  return packr.unpack(chunkScratch, length);
+}
+
 /**
  * The value as msgpackr shall see it: the same one if there is nothing to change, otherwise a
  * copy. What msgpackr would write as something else without a word is refused here; for a

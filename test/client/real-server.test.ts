@@ -38,6 +38,29 @@ async function kill(server: ServerProcess): Promise<void> {
   await exited;
 }
 
+describe('many requests in one turn', () => {
+  test('each has its own answer, however long it is and its neighbours are', async () => {
+    const server = await start(['--sessions-max', '200', '--reply-bytes-max', '50000']);
+    const connections = [await client(server.port), await client(server.port)];
+    // Every third is of the second connection: what one of them sends does not lie in one piece.
+    const sessions = await Promise.all(
+      Array.from({ length: 150 }, (_, i) => connections[i % 3 === 2 ? 1 : 0].session()),
+    );
+    // Shorter and longer than what frames are written into, and than what bodies are read from.
+    const lengths = [0, 1, 40, 127, 128, 1_000, 1_023, 1_024, 1_025, 5_000, 16_300, 20_000];
+    for (let turn = 0; turn < 3; turn++) {
+      const bodies = sessions.map((_, i) => ({
+        text: `${turn} ${i} `.padEnd(lengths[(i * 7 + turn) % lengths.length], 'x'),
+        bytes: Buffer.alloc(lengths[(i * 5 + turn) % lengths.length], i),
+      }));
+      const answers = await Promise.all(
+        sessions.map((session, i) => session.request('echo', bodies[i])),
+      );
+      expect(answers).toEqual(bodies);
+    }
+  });
+});
+
 describe('a server that is killed and started again', () => {
   test('ends its sessions with a typed error and then serves new ones', async () => {
     const first = await start();

@@ -5,7 +5,7 @@
 import type { StatusName } from '../../core/codes.ts';
 import type { SessileError } from '../../core/errors.ts';
 import { ReplyStatusError } from '../../core/session-errors.ts';
-import { decodeBody } from './bodies.ts';
+import type { Body } from './bodies.ts';
 import { ConnectionClosedError, QueueFullError, RequestTimeoutError } from './errors.ts';
 import { Exchange } from './exchange.ts';
 import type { Identity } from './frames.ts';
@@ -68,7 +68,7 @@ export class Calls {
     return waiter.promise;
   }
 
-  result(correlation: number, status: StatusName, body: Uint8Array): void {
+  result(correlation: number, status: StatusName, body: Body): void {
     const waiter = this.#answered(correlation);
     if (waiter === undefined) return;
     settle(waiter, status, body);
@@ -114,9 +114,9 @@ export class Calls {
 }
 
 /** Gives the caller a reply or a result: its body if it is ok, otherwise its status as an error. */
-export function settle(waiter: Waiter<unknown>, status: StatusName, body: Uint8Array): void {
+export function settle(waiter: Waiter<unknown>, status: StatusName, body: Body): void {
   try {
-    const decoded = decodeBody(body);
+    const decoded = body.decode();
     if (status === 'ok') waiter.resolve(decoded);
     else waiter.reject(new ReplyStatusError(status, decoded));
   } catch (error) {

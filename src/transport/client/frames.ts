@@ -1,6 +1,7 @@
 /**
  * The frames to the server, each as bytes of its own: a request that may have to be sent again is
- * kept as the bytes that were sent first.
+ * kept as the bytes that were sent first. Frames are written one behind the other into slabs, so
+ * that those of one turn can leave as they lie.
  */
 import type { ClientId } from '../../core/client-id.ts';
 import { clientIdBytes } from '../../core/client-id.ts';
@@ -8,7 +9,15 @@ import { encodeValue } from '../../services/values.ts';
 import { FrameWriter } from '../frame-writer.ts';
 import { FRAME_OVERHEAD_BYTES, ID_BYTES, PROTOCOL_VERSION, ToServer } from '../protocol.ts';
 
+/**
+ * Room for some hundred small frames. A frame that waits for its answer keeps its slab in memory,
+ * so larger ones would cost more than the few bytes that they save.
+ */
+const SLAB_BYTES = 16_384;
+
 const writer = new FrameWriter();
+/** Where the frame begins that is being written. */
+let start = 0;
 
 /** A client id, as text for people and keys, and as it stands in a frame. */
 export class Identity {
@@ -84,7 +93,10 @@ export function callFrame(
 }
 
 function open(kind: number, fields: number, extraBytes: number): void {
-  writer.use(Buffer.allocUnsafe(FRAME_OVERHEAD_BYTES + extraBytes));
+  const bytes = FRAME_OVERHEAD_BYTES + extraBytes;
+  // What is longer gets memory of its own, and the slab goes to waste with it.
+  if (writer.room < bytes) writer.use(Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes)));
+  start = writer.at;
   writer.begin(kind, fields);
 }
 
@@ -95,5 +107,5 @@ function identify(identity: Identity): void {
 function finish(body?: Uint8Array): Buffer {
   if (body !== undefined) writer.raw(body, 0, body.byteLength);
   writer.finish();
-  return writer.bytes.subarray(0, writer.at);
+  return writer.bytes.subarray(start, writer.at);
 }

@@ -8,6 +8,7 @@ import type { SessileError } from '../../core/errors.ts';
 import { InvalidOptionError } from '../../core/errors.ts';
 import { type RefusedError, SessionEvictedError } from '../../core/session-errors.ts';
 import { Backoff } from './backoff.ts';
+import type { Body } from './bodies.ts';
 import { Calls } from './calls.ts';
 import type { ConnectionState, DialerHooks } from './dialer.ts';
 import { Dialer } from './dialer.ts';
@@ -173,7 +174,7 @@ export class Hub implements FrameHandler, DialerHooks {
     this.#sessions.get(id)?.registered(session, last, fields);
   }
 
-  reply(id: string, session: number, request: number, status: StatusName, body: Uint8Array): void {
+  reply(id: string, session: number, request: number, status: StatusName, body: Body): void {
     this.dialer.good();
     this.#sessions.get(id)?.reply(session, request, status, body);
   }
@@ -188,7 +189,7 @@ export class Hub implements FrameHandler, DialerHooks {
     this.pings.pong(nonce);
   }
 
-  result(correlation: number, status: StatusName, body: Uint8Array): void {
+  result(correlation: number, status: StatusName, body: Body): void {
     this.dialer.good();
     this.calls.result(correlation, status, body);
   }

@@ -8,19 +8,19 @@ import type { ReasonName, StatusName } from '../../core/codes.ts';
 import { REASON_NAMES, STATUS_NAMES } from '../../core/codes.ts';
 import type { Cursor } from '../cursor.ts';
 import { PROTOCOL_VERSION, ToClient } from '../protocol.ts';
-import { decodeBody } from './bodies.ts';
+import { Body } from './bodies.ts';
 import { ProtocolError } from './errors.ts';
 import type { Welcome } from './welcome.ts';
 import { readWelcome } from './welcome.ts';
 
-/** What a connection does with each kind of frame. Bodies are msgpack, valid during the call. */
+/** What a connection does with each kind of frame. Bodies are there during the call only. */
 export interface FrameHandler {
   welcome(welcome: Welcome): void;
   registered(id: string, session: number, last: number, fields: Record<string, unknown>): void;
-  reply(id: string, session: number, request: number, status: StatusName, body: Uint8Array): void;
+  reply(id: string, session: number, request: number, status: StatusName, body: Body): void;
   evicted(id: string, session: number, reason: ReasonName): void;
   pong(nonce: number): void;
-  result(correlation: number, status: StatusName, body: Uint8Array): void;
+  result(correlation: number, status: StatusName, body: Body): void;
   error(error: ErrorFrame): void;
 }
 
@@ -32,6 +32,9 @@ export interface ErrorFrame {
   readonly number: number | null;
   readonly details: Record<string, unknown>;
 }
+
+/** One for all frames: it is read before the next one comes. */
+const body = new Body();
 
 /** The number of elements of each kind's array, itself included, from `WELCOME` on. */
 const FIELDS = [3, 5, 6, 4, 2, 4, 6];
@@ -94,7 +97,7 @@ function readReply(cursor: Cursor, handler: FrameHandler): void {
   const session = uint(cursor);
   const request = cursor.uint32() >>> 0;
   const status = statusName(cursor);
-  const body = value(cursor);
+  value(cursor);
   check(cursor, true);
   handler.reply(id, session, request, status, body);
 }
@@ -111,7 +114,7 @@ function readEviction(cursor: Cursor, handler: FrameHandler): void {
 function readResult(cursor: Cursor, handler: FrameHandler): void {
   const correlation = uint(cursor);
   const status = statusName(cursor);
-  const body = value(cursor);
+  value(cursor);
   check(cursor, true);
   handler.result(correlation, status, body);
 }
@@ -150,11 +153,13 @@ function string(cursor: Cursor): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset + at, length).toString('utf8');
 }
 
-/** The bytes of any one value, where they lie. */
-function value(cursor: Cursor): Uint8Array {
-  const start = cursor.at;
+/** Any one value, where it lies. */
+function value(cursor: Cursor): Body {
+  body.bytes = cursor.bytes;
+  body.start = cursor.at;
   cursor.skip();
-  return cursor.bytes.subarray(start, cursor.at);
+  body.end = cursor.at;
+  return body;
 }
 
 function map(cursor: Cursor): Record<string, unknown> {
@@ -162,8 +167,8 @@ function map(cursor: Cursor): Record<string, unknown> {
   cursor.mapLength();
   if (cursor.problem !== '') return {};
   cursor.at = start;
-  const bytes = value(cursor);
-  return cursor.problem === '' ? (decodeBody(bytes) as Record<string, unknown>) : {};
+  const fields = value(cursor);
+  return cursor.problem === '' ? (fields.decode() as Record<string, unknown>) : {};
 }
 
 function check(cursor: Cursor, whole: boolean): void {

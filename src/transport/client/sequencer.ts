@@ -9,6 +9,7 @@ import type { StatusName } from '../../core/codes.ts';
 import type { SessileError } from '../../core/errors.ts';
 import { REQUEST_NUMBER_MAX } from '../../core/limits.ts';
 import { RateLimitedError, RefusedError } from '../../core/session-errors.ts';
+import type { Body } from './bodies.ts';
 import { settle } from './calls.ts';
 import { QueueFullError, RequestTimeoutError } from './errors.ts';
 import { Exchange } from './exchange.ts';
@@ -152,12 +153,17 @@ export class Sequencer {
     }
     const waiter = new Waiter<unknown>(timeoutMs, signal, (cause) => this.#expire(pending, cause));
     const pending: Pending = { operation, body, waiter };
-    this.#queue.add(pending);
-    this.#advance();
+    if (ahead === 0) {
+      // Nearly always, so without a way through the queue.
+      this.#start(pending);
+    } else {
+      this.#queue.add(pending);
+      this.#advance();
+    }
     return waiter.promise;
   }
 
-  reply(number: number, status: StatusName, body: Uint8Array): void {
+  reply(number: number, status: StatusName, body: Body): void {
     const current = this.#sent(number);
     if (current === undefined) return;
     this.window.drop(current.exchange);
@@ -223,8 +229,8 @@ export class Sequencer {
   }
 
   #next(): Pending | 'close' | undefined {
-    for (const pending of this.#queue) return pending;
-    return this.#draining ? 'close' : undefined;
+    if (this.#queue.size === 0) return this.#draining ? 'close' : undefined;
+    return this.#queue.values().next().value;
   }
 
   #start(pending: Pending): void {

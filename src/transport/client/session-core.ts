@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { ReasonName, StatusName } from '../../core/codes.ts';
 import type { SessileError } from '../../core/errors.ts';
 import { SessionEvictedError } from '../../core/session-errors.ts';
+import type { Body } from './bodies.ts';
 import { limitFrame } from './checks.ts';
 import { ConnectionClosedError, RequestTimeoutError } from './errors.ts';
 import { Exchange } from './exchange.ts';
@@ -111,7 +112,7 @@ export class SessionCore implements SequencerHost {
     this.#change('active', undefined);
   }
 
-  reply(session: number, request: number, status: StatusName, body: Uint8Array): void {
+  reply(session: number, request: number, status: StatusName, body: Body): void {
     if (session === this.session) this.sequencer.reply(request, status, body);
   }
 

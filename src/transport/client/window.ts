@@ -49,13 +49,20 @@ export class Window {
   /** Sends the frame when its turn comes. */
   submit(exchange: Exchange): void {
     stopTimer(exchange);
+    const sink = this.#waiting.size === 0 ? this.#sink : undefined;
+    if (sink !== undefined && this.#outstanding.size < this.limit) {
+      // Nearly always, so without a way through those that wait.
+      this.#outstanding.add(exchange);
+      this.#write(exchange, sink);
+      return;
+    }
     this.#waiting.add(exchange);
     this.#pump();
   }
 
   /** Asks once more: at once, if a copy is outstanding here, and else when its turn comes. */
   repeat(exchange: Exchange): void {
-    if (this.#outstanding.has(exchange)) this.#write(exchange);
+    if (this.#outstanding.has(exchange)) this.#write(exchange, this.#sink);
     else if (exchange.timer === undefined) this.submit(exchange);
   }
 
@@ -78,7 +85,7 @@ export class Window {
   /** Sends no further copy. What is outstanding stays so until it is answered. */
   withdraw(exchange: Exchange): void {
     stopTimer(exchange);
-    this.#waiting.delete(exchange);
+    if (this.#waiting.size > 0) this.#waiting.delete(exchange);
   }
 
   /** Forgets the exchange altogether. */
@@ -88,23 +95,25 @@ export class Window {
   }
 
   #pump(): void {
+    if (this.#waiting.size === 0) return;
     for (const exchange of this.#waiting) {
       if (this.#sink === undefined || this.#outstanding.size >= this.limit) return;
       this.#waiting.delete(exchange);
       this.#outstanding.add(exchange);
-      this.#write(exchange);
+      this.#write(exchange, this.#sink);
     }
   }
 
-  #write(exchange: Exchange): void {
+  #write(exchange: Exchange, sink: Sink | undefined): void {
     exchange.sends += 1;
     exchange.unanswered += 1;
-    this.#sink?.send(exchange.frame);
+    sink?.send(exchange.frame);
     exchange.hooks.sent?.();
   }
 }
 
 function stopTimer(exchange: Exchange): void {
+  if (exchange.timer === undefined) return;
   clearTimeout(exchange.timer);
   exchange.timer = undefined;
 }

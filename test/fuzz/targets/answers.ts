@@ -6,6 +6,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { REASON_NAMES, STATUS_NAMES } from '../../../src/core/codes.ts';
+import type { Body } from '../../../src/transport/client/bodies.ts';
 import { ProtocolError } from '../../../src/transport/client/errors.ts';
 import { type FrameHandler, readFrame } from '../../../src/transport/client/incoming.ts';
 import { Cursor } from '../../../src/transport/cursor.ts';
@@ -226,7 +227,7 @@ function handlerOf(events: string[]): FrameHandler {
     events.push([kind, ...fields].join(' | '));
   };
   const id = (text: string | null): string => (text === null ? 'nil' : `<${text}>`);
-  const valueOfBody = (body: Uint8Array): string => read(body, 0, body.length).text;
+  const valueOfBody = ({ bytes, start, end }: Body): string => read(bytes, start, end).text;
   const map = (fields: unknown): string => {
     const isMap = typeof fields === 'object' && fields !== null && !Array.isArray(fields);
     must(isMap, 'a map is an object');
