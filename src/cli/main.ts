@@ -5,6 +5,7 @@
  */
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
+import { terminalText } from './option-names.ts';
 import { endWithReader, outliveReader } from './output.ts';
 
 /** In the order of `--help`. */
@@ -33,6 +34,7 @@ try {
   for (const name of names) program.addCommand(await COMMANDS[name]());
   await program.parseAsync();
 } catch (error) {
-  process.stderr.write(`sessile: ${error instanceof Error ? error.message : String(error)}\n`);
+  const command = program.commands.find((one) => one.name() === asked);
+  process.stderr.write(`sessile: ${terminalText(error, command)}\n`);
   process.exitCode = 1;
 }

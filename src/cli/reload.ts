@@ -5,9 +5,13 @@
 import { SessileError } from '../core/errors.ts';
 import { type EventLog, NO_LOG } from '../core/event-log.ts';
 
-/** @param reload reads again what can be; resolves with the names of what it read */
+/**
+ * @param reload reads again what can be; resolves with the names of what it read
+ * @param textOf what an error says
+ */
 export function reloadAtHangUp(
   reload: () => Promise<readonly string[]>,
+  textOf: (error: unknown) => string,
   log: EventLog = NO_LOG,
 ): void {
   // One after another: the last signal finds what was there when it came.
@@ -18,8 +22,7 @@ export function reloadAtHangUp(
         log.info('configuration_reloaded', { read: await reload() });
       } catch (error) {
         const code = error instanceof SessileError ? error.code : 'unknown';
-        const message = error instanceof Error ? error.message : String(error);
-        log.error('reload_failed', { code, message });
+        log.error('reload_failed', { code, message: textOf(error) });
       }
     });
   });

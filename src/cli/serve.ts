@@ -15,6 +15,7 @@ import type { Address } from '../transport/server.ts';
 import { numeric, option, wholeNumber } from './arguments.ts';
 import { group } from './help-groups.ts';
 import { type LogFormat, type LogLevel, logFormatOption, logLevelOption, openLog } from './log.ts';
+import { terminalText } from './option-names.ts';
 import { PRESET_NAMES, type PresetName, presetsText, withPreset } from './presets.ts';
 import { reloadAtHangUp } from './reload.ts';
 import { addSecurityOptions, reloading } from './security-options.ts';
@@ -117,7 +118,8 @@ async function run(given: CommandOptions, command: Command): Promise<void> {
   const stop = stopOnce(server);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  reloadAtHangUp(reloading(server, options), log);
+  const textOf = (error: unknown): string => terminalText(error, command);
+  reloadAtHangUp(reloading(server, options), textOf, log);
   const { host, port } = server.address;
   process.stdout.write(`listening on ${host}:${port}\n`);
   process.stdout.write(`${storageText(server.engine.recovery)}\n`);

@@ -94,6 +94,7 @@ export function createArena(config: ArenaConfig): Arena {
       slots,
       `at most ${slotsThatFit(dataBytesMax, replyBytesMax)} a shard with these byte limits: ` +
         'take more shards, or smaller dataBytesMax and replyBytesMax',
+      ['dataBytesMax', 'replyBytesMax'],
     );
   }
   const memory = new SharedArrayBuffer(regions.totalBytes);

@@ -18,16 +18,28 @@ export class SessileError extends Error {
 export class InvalidOptionError extends SessileError {
   override readonly name = 'InvalidOptionError';
 
+  /** @param others the options that `expected` names, for who calls them otherwise */
   constructor(
     readonly option: string,
     readonly value: unknown,
     readonly expected: string,
+    readonly others: readonly string[] = [],
   ) {
     super('invalid_options', `${option} is ${describe(value)}; it must be ${expected}`, {
       option,
       value,
       expected,
     });
+  }
+
+  /** The message where options go by other names: flags, to people at a terminal. */
+  textWith(nameOf: (option: string) => string): string {
+    let { expected } = this;
+    for (const other of this.others) {
+      expected = expected.replace(new RegExp(`\\b${other}\\b`), () => nameOf(other));
+    }
+    const state = this.value === undefined ? 'missing' : describe(this.value);
+    return `${nameOf(this.option)} is ${state}; it must be ${expected}`;
   }
 }
 
@@ -40,8 +52,14 @@ export class CorruptLogError extends SessileError {
   }
 }
 
+/** Characters of a text that a message repeats: a path fits, and a line stays a line. */
+const TEXT_SHOWN_MAX = 256;
+
 function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 64));
+  if (typeof value === 'string') {
+    const isCut = value.length > TEXT_SHOWN_MAX;
+    return isCut ? `${JSON.stringify(value.slice(0, TEXT_SHOWN_MAX))}…` : JSON.stringify(value);
+  }
   if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`;
   if (typeof value === 'object' && value !== null) {
     // A caller's own field of that name may be anything.

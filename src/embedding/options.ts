@@ -180,7 +180,7 @@ function journalOf(options: EngineOptions): JournalOptions | undefined {
   const { durability, segmentBytesMax } = { ...DEFAULTS, ...defined(options) };
   if (dataDir === undefined) {
     if (options.durability === undefined) return undefined;
-    throw new InvalidOptionError('durability', durability, 'left out without dataDir');
+    throw new InvalidOptionError('durability', durability, 'left out without dataDir', ['dataDir']);
   }
   if (typeof dataDir !== 'string' || dataDir === '') {
     throw new InvalidOptionError('dataDir', dataDir, 'the path of a directory');

@@ -23,7 +23,8 @@ export async function openAuthenticator(
     const name = issuer !== undefined ? 'jwtIssuer' : 'jwtAudience';
     const alone = issuer ?? audience;
     if (alone !== undefined) {
-      throw new InvalidOptionError(name, alone, 'left out without jwtKey: no JWT is taken');
+      const expected = 'left out without jwtKey: no JWT is taken';
+      throw new InvalidOptionError(name, alone, expected, ['jwtKey']);
     }
   }
   const list = tokens === undefined ? undefined : await TokenList.open(tokens);

@@ -43,7 +43,7 @@ export async function readTls({ tlsCert, tlsKey, tlsClientCa }: TlsOptions): Pro
     createSecureContext(context);
   } catch (error) {
     const expected = `a certificate in PEM to which tlsKey belongs: ${(error as Error).message}`;
-    throw new InvalidOptionError('tlsCert', tlsCert, expected);
+    throw new InvalidOptionError('tlsCert', tlsCert, expected, ['tlsKey']);
   }
   return context;
 }

@@ -19,6 +19,7 @@ import {
 } from './limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from './protocol.ts';
 import type { ServerConfig } from './server.ts';
+import { checkSocketPlace } from './socket-path.ts';
 
 export interface FrontEndOptions extends TokenOptions, TlsOptions {
   /** Default 127.0.0.1. Beyond loopback only with TLS, or with `insecure`. */
@@ -56,7 +57,9 @@ export async function frontEndConfig(
   const { insecure = false, onNotice = warn } = options;
   const host = textOption('host', options.host ?? DEFAULT_HOST, 'the name or address to listen on');
   const { socket } = options;
-  if (socket !== undefined) textOption('socket', socket, 'the path of a Unix socket');
+  if (socket !== undefined) {
+    checkSocketPlace('socket', textOption('socket', socket, 'the path of a Unix socket'));
+  }
   if (typeof insecure !== 'boolean')
     throw new InvalidOptionError('insecure', insecure, 'a boolean');
   const isTls = wantsTls(options);
@@ -64,7 +67,7 @@ export async function frontEndConfig(
     const expected =
       'a loopback address, unless there is TLS (give tlsCert and tlsKey) or the network is to ' +
       'be trusted (say insecure)';
-    throw new InvalidOptionError('host', host, expected);
+    throw new InvalidOptionError('host', host, expected, ['tlsCert', 'tlsKey', 'insecure']);
   }
   const limits = limitsOf(options);
   const tls = isTls ? await readTls(options) : undefined;

@@ -172,7 +172,8 @@ function arenaOf(config: ShardingConfig, shard: number, slots: number): SharedAr
     return createArena({ ...config, shard, slots }).memory;
   } catch (error) {
     if (!(error instanceof InvalidOptionError)) throw error;
-    throw new InvalidOptionError(error.option, config.sessionsMax, error.expected);
+    const { option, expected, others } = error;
+    throw new InvalidOptionError(option, config.sessionsMax, expected, others);
   }
 }
 

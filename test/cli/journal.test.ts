@@ -127,8 +127,8 @@ describe('serve --data-dir', () => {
   test.each([
     [['--durability', 'sometimes'], 'commit, off, or interval:MS'],
     [['--durability', 'interval:x'], 'commit, off, or interval:MS'],
-    [['--durability', 'interval:0'], 'durability.intervalMs'],
-    [['--segment-bytes-max', '1'], 'segmentBytesMax'],
+    [['--durability', 'interval:0'], '--durability (intervalMs) is 0'],
+    [['--segment-bytes-max', '1'], '--segment-bytes-max is 1; it must be'],
     [['--segment-bytes-max', 'x'], 'segment-bytes-max'],
   ])('with %j is refused', async (args, what) => {
     const dir = folder();
@@ -142,6 +142,6 @@ describe('serve --data-dir', () => {
   test('is asked for when there is --durability', async () => {
     const wrong = await run(['serve', '--port', '0', '--durability', 'off']);
     expect(wrong).toMatchObject({ code: 1, out: '' });
-    expect(wrong.err).toMatch(/^sessile: .*durability.*dataDir/);
+    expect(wrong.err).toMatch(/^sessile: --durability is .*--data-dir/);
   });
 });

@@ -42,5 +42,5 @@ test('a server beyond loopback without TLS does not start, and says why', async 
   const env = { SESSILE_INSECURE: '0' };
   const { code, err } = await run(['serve', '--port', '0', '--host', '0.0.0.0'], env);
   expect(code).not.toBe(0);
-  expect(err).toMatch(/host is "0\.0\.0\.0".*tlsKey.*insecure/);
+  expect(err).toMatch(/--host is "0\.0\.0\.0".*--tls-key.*--insecure/);
 });

@@ -29,6 +29,34 @@ async function leftOver(path: string): Promise<void> {
   expect(existsSync(path)).toBe(true);
 }
 
+describe('a path that is too long for the system', () => {
+  const most = process.platform === 'linux' ? 107 : 103;
+
+  test('is refused at the start with its length and the limit', async () => {
+    const path = `/tmp/${'ä'.repeat(60)}`;
+    const error = await errorOf(start({ socket: path }));
+    expect(error).toMatchObject({ code: 'invalid_options', option: 'socket' });
+    expect(error.message).toContain(path);
+    expect(error.message).toMatch(new RegExp(`at most ${most} bytes.*; it has 125$`));
+    const client = await errorOf(connect({ path }));
+    expect(client).toMatchObject({ code: 'invalid_options', option: 'path' });
+  });
+
+  test('also when only the name that it is made under is', async () => {
+    const folder = `/tmp/${'d'.repeat(most - 5 - 9)}`;
+    const error = await errorOf(start({ socket: `${folder}/s` }));
+    expect(error).toMatchObject({ code: 'invalid_options', option: 'socket' });
+    expect(error.message).toMatch(new RegExp(`folder.* at most ${most - 10} bytes; it has`));
+  });
+
+  test('is not one of exactly that length', async () => {
+    const folder = temporaryFolder();
+    const socket = join(folder, 's'.repeat(most - folder.length - 1));
+    await start({ socket });
+    await (await connected(socket)).ping();
+  });
+});
+
 describe('a server with a Unix socket', () => {
   test.each(['direct', 'worker'] as const)('serves it beside its port, run %s', async (run) => {
     const socket = pathOf();

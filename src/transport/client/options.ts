@@ -13,6 +13,7 @@ import {
 } from '../../core/limits.ts';
 import { TOKEN_BYTES_MAX } from '../../security/limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../protocol.ts';
+import { checkSocketPath } from '../socket-path.ts';
 
 /** The longest that Node's timers can wait. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
@@ -127,6 +128,7 @@ export function resolveSettings(options: ConnectOptions): Settings {
     throw new InvalidOptionError('random', random, 'a function that returns 0 up to 1');
   }
   const path = textOption('path', options.path);
+  if (path !== undefined) checkSocketPath('path', path);
   const tls = tlsOption(options.tls);
   if (path !== undefined && tls !== undefined) {
     const expected = 'left out: a Unix socket has no TLS';
