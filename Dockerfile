@@ -26,8 +26,9 @@ USER node
 VOLUME /var/lib/sessile
 EXPOSE 7377
 STOPSIGNAL SIGTERM
-# On the operator's port, which listens on the container's own loopback address.
+# On the operator's port, which listens on the container's own loopback address. Beyond it a server
+# with a certificate speaks HTTPS there; the certificate is for another name than this address has.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:7378/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "const { SESSILE_OPERATOR_HOST: host = '127.0.0.1', SESSILE_TLS_CERT: cert } = process.env; const via = cert && !/^(127[.]|::1$|localhost$)/.test(host) ? 'https' : 'http'; require('node:' + via).get(via + '://127.0.0.1:7378/healthz', { rejectUnauthorized: false }, ({ statusCode }) => process.exit(statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["node", "/app/dist/cli/main.js"]
 CMD ["serve"]

@@ -8,8 +8,8 @@ import { checkOptions, DEFAULTS, type EngineOptions } from './embedding/options.
 import { Engine } from './engine.ts';
 import { descriptorsNeeded } from './operating/descriptors.ts';
 import { LoopDelayMonitor } from './operating/loop-delay.ts';
-import type { OperatorServer } from './operating/operator-server.ts';
-import { checkOperating, type OperatingOptions } from './operating/options.ts';
+import type { OperatorAddress, OperatorServer } from './operating/operator-server.ts';
+import { checkOperating, type OperatingOptions, type OperatorPlace } from './operating/options.ts';
 import type { Authenticator } from './security/authenticator.ts';
 import { readTls, wantsTls } from './security/tls.ts';
 import { descriptorLimit } from './transport/descriptors.ts';
@@ -23,7 +23,7 @@ export interface ServeOptions extends EngineOptions, FrontEndOptions, OperatingO
 export interface RunningServer {
   readonly address: Address;
   /** Where operators find HTTP; undefined when it is off. */
-  readonly operatorAddress: Address | undefined;
+  readonly operatorAddress: OperatorAddress | undefined;
   readonly engine: Engine;
   /** Open connections. */
   readonly connections: number;
@@ -47,7 +47,10 @@ export interface RunningServer {
  */
 export async function serve(options: ServeOptions = {}): Promise<RunningServer> {
   const config = await frontEndConfig(options, VERSION);
-  const operating = checkOperating(options, config.authenticator !== undefined);
+  const operating = checkOperating(options, {
+    hasTokens: config.authenticator !== undefined,
+    hasTls: config.tls !== undefined,
+  });
   const longest = config.frameBytesMax - FRAME_OVERHEAD_BYTES;
   const bodyBytesMax = options.bodyBytesMax ?? Math.min(DEFAULTS.bodyBytesMax, longest);
   if (bodyBytesMax > longest) {
@@ -58,7 +61,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
     );
   }
   const checked = { ...options, bodyBytesMax };
-  options.log?.info('started', started(checked, config));
+  options.log?.info('started', started(checked, config, operating));
   warnOfDescriptors(options.log, config.connectionsMax, checkOptions(checked).sharding.shards);
   const engine = await Engine.start(checked);
   const { memory, log } = engine;
@@ -95,7 +98,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
     return running(engine, server, {
       address,
       operatorAddress,
-      reload: () => reload(server, options),
+      reload: () => reload(server, operators, options),
       stop,
     });
   } catch (error) {
@@ -108,13 +111,15 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
 async function operatorServer(
   engine: Engine,
   server: Server,
-  { host, port }: { host: string; port: number },
+  { host, port, isTls }: OperatorPlace,
 ): Promise<OperatorServer> {
   const { OperatorServer } = await import('./operating/operator-server.ts');
   return new OperatorServer({
     host,
     port,
     authenticator: server.authenticator,
+    tls: isTls ? server.config.tls : undefined,
+    notices: server.notices,
     log: engine.log,
     router: engine.router,
     operator: engine.operator,
@@ -144,10 +149,18 @@ function running(
 }
 
 /** Each file is read, whatever becomes of the others. */
-async function reload(server: Server, options: ServeOptions): Promise<void> {
-  const renewed = wantsTls(options)
-    ? readTls(options).then((tls) => server.renewTls(tls))
-    : Promise.resolve();
+async function reload(
+  server: Server,
+  operators: OperatorServer | undefined,
+  options: ServeOptions,
+): Promise<void> {
+  const renew = async (): Promise<void> => {
+    if (!wantsTls(options)) return;
+    const tls = await readTls(options);
+    server.renewTls(tls);
+    operators?.renewTls(tls);
+  };
+  const renewed = renew();
   const outcomes = await Promise.allSettled([server.reloadTokens(), renewed]);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
 }
@@ -159,7 +172,11 @@ function warnOfDescriptors(log: EventLog | undefined, connections: number, shard
 }
 
 /** What the server was started with. Every option that could hold a secret is left out. */
-function started(options: EngineOptions, config: ServerConfig): EventFields {
+function started(
+  options: ServeOptions,
+  config: ServerConfig,
+  operating: OperatorPlace | undefined,
+): EventFields {
   const { sharding, evicts, run, journal } = checkOptions(options);
   const { ttlDefaultMs, ratePerSecond, rateBurst } = sharding;
   const rate = ratePerSecond === 0 ? null : `${ratePerSecond}/${rateBurst}`;
@@ -183,6 +200,25 @@ function started(options: EngineOptions, config: ServerConfig): EventFields {
     run,
     data_dir: journal?.folder ?? null,
     durability: journal === undefined ? null : (durability ?? (journal.syncs ? 'commit' : 'off')),
+    ...guards(options, config, operating),
+  };
+}
+
+/** Which doors are open, and what whoever comes through them must show. */
+function guards(
+  { tokens, jwtKey, insecure = false }: ServeOptions,
+  { tls, socket }: ServerConfig,
+  operating: OperatorPlace | undefined,
+): EventFields {
+  return {
+    socket: socket ?? null,
+    tls: tls !== undefined,
+    client_certificates: tls?.ca !== undefined,
+    tokens: tokens !== undefined,
+    jwt: jwtKey !== undefined,
+    insecure,
+    operator_host: operating?.host ?? null,
+    operator_tls: operating?.isTls ?? null,
   };
 }
 

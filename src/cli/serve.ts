@@ -7,11 +7,11 @@ import type { Recovery } from '../embedding/journaling.ts';
 import { DEFAULTS, type Durability, defaultShards } from '../embedding/options.ts';
 import type { RateLimit } from '../embedding/types.ts';
 import { OPERATOR_PORT_DEFAULT } from '../operating/limits.ts';
+import type { OperatorAddress } from '../operating/operator-server.ts';
 import { defaultOperatorPort, OPERATOR_HOST_DEFAULT } from '../operating/options.ts';
 import { type RunningServer, type ServeOptions, serve } from '../serve.ts';
 import { CONNECTIONS_MAX_DEFAULT, FRAME_BYTES_MAX_DEFAULT } from '../transport/limits.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../transport/protocol.ts';
-import type { Address } from '../transport/server.ts';
 import { numeric, option, wholeNumber } from './arguments.ts';
 import { group } from './help-groups.ts';
 import { type LogFormat, type LogLevel, logFormatOption, logLevelOption, openLog } from './log.ts';
@@ -134,8 +134,8 @@ async function run(given: CommandOptions, command: Command): Promise<void> {
   });
 }
 
-function urlOf({ host, port }: Address): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
+function urlOf({ host, port, protocol }: OperatorAddress): string {
+  return `${protocol}://${host.includes(':') ? `[${host}]` : host}:${port}/`;
 }
 
 /** A line a second on how far recovery has come, once it takes longer than that. */

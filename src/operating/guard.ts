@@ -2,10 +2,13 @@
  * Who may use the operator's HTTP. On a loopback address whoever has an account on the machine
  * may; what a browser there is made to send by somebody's page is told by its Host header (a name
  * that was rebound to a loopback address) or by a missing header of our own (a form, an image).
- * Anywhere else a token of the role `operator` is needed; a token that is shown counts everywhere.
+ * Anywhere else a token of the role `operator` is needed, and a certificate where clients need one;
+ * a token that is shown counts everywhere.
  */
 import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
 import type { Authenticator } from '../security/authenticator.ts';
+import { CERTIFICATE_NEEDED, showedCertificate } from '../security/tls.ts';
 import { isLoopback } from '../transport/address-counts.ts';
 import { Refusal } from './refusal.ts';
 
@@ -18,10 +21,15 @@ export class Guard {
   readonly #host: string;
   readonly #authenticator: Authenticator | undefined;
   readonly #isLocal: boolean;
+  readonly #isMutual: boolean;
 
-  /** @param host the address listened on */
-  constructor(host: string, authenticator: Authenticator | undefined) {
+  /**
+   * @param host the address listened on
+   * @param isMutual whether there is TLS that asks for certificates of clients
+   */
+  constructor(host: string, authenticator: Authenticator | undefined, isMutual: boolean) {
     this.#host = host;
+    this.#isMutual = isMutual;
     this.#authenticator = authenticator;
     this.#isLocal = isLoopback(host);
   }
@@ -34,6 +42,12 @@ export class Guard {
       .replace(/^\[|\]$/g, '');
     if (name !== undefined && (isLoopback(name) || name === this.#host)) return;
     throw new Refusal(421, 'wrong_host', 'the Host header does not name this server');
+  }
+
+  /** Throws a `Refusal` unless the client showed a certificate, where one is asked for. */
+  checkCertificate({ socket }: IncomingMessage): void {
+    if (!this.#isMutual || showedCertificate(socket as TLSSocket)) return;
+    throw new Refusal(403, 'forbidden', CERTIFICATE_NEEDED);
   }
 
   /** Throws unless the request comes from whom it should, for what is not open to all. */

@@ -2,29 +2,24 @@
  * HTTP for whoever operates a server: the console page, metrics, probes, and the operator's calls.
  * On an address of its own, so that what clients reach and what operators reach can differ.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SessileError } from '../core/errors.ts';
 import { type EventLog, NO_LOG } from '../core/event-log.ts';
 import { LogState } from '../core/log-buffer.ts';
 import type { Authenticator } from '../security/authenticator.ts';
+import type { TlsContext } from '../security/tls.ts';
 import { failureText } from '../services/context.ts';
 import { ConnectionEvents } from '../transport/connection-events.ts';
+import type { Notices } from '../transport/notices.ts';
 import type { Address } from '../transport/server.ts';
 import type { Operator } from '../workers/operator.ts';
 import type { Router } from '../workers/router.ts';
 import { readAssets } from './assets.ts';
 import { Guard } from './guard.ts';
 import { History } from './history.ts';
-import {
-  HISTORY_INTERVAL_MS,
-  HTTP_CONNECTIONS_MAX,
-  HTTP_HEADER_BYTES_MAX,
-  HTTP_HEADERS_TIMEOUT_MS,
-  HTTP_IDLE_MS,
-  HTTP_KEEP_ALIVE_MS,
-  HTTP_REQUEST_TIMEOUT_MS,
-} from './limits.ts';
+import { HttpEntrance } from './http-entrance.ts';
+import { HISTORY_INTERVAL_MS } from './limits.ts';
 import { Metrics } from './metrics.ts';
 import { Refusal, refusalOf } from './refusal.ts';
 import { json, type Operated, type Result, route } from './routes.ts';
@@ -35,6 +30,10 @@ export interface OperatorServerConfig {
   /** 0 picks a free port. */
   readonly port: number;
   readonly authenticator: Authenticator | undefined;
+  /** With it HTTPS is spoken. */
+  readonly tls?: TlsContext | undefined;
+  /** Hears of those who cannot be served at all. */
+  readonly notices: Notices;
   /** Told of faults of the server's own. */
   readonly log?: EventLog;
   readonly router: Router;
@@ -42,6 +41,10 @@ export interface OperatorServerConfig {
   readonly operator: Operator;
   /** Whether the front end has begun to stop. */
   isStopping(): boolean;
+}
+
+export interface OperatorAddress extends Address {
+  readonly protocol: 'http' | 'https';
 }
 
 /** For every answer: what a browser must not make of it. */
@@ -57,20 +60,11 @@ export class OperatorServer {
   readonly #log: EventLog;
   readonly #operated: Operated;
   readonly #history: History;
-  readonly #http = createServer(
-    {
-      maxHeaderSize: HTTP_HEADER_BYTES_MAX,
-      headersTimeout: HTTP_HEADERS_TIMEOUT_MS,
-      requestTimeout: HTTP_REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: HTTP_KEEP_ALIVE_MS,
-      connectionsCheckingInterval: HTTP_HEADERS_TIMEOUT_MS,
-    },
-    (request, response) => void this.#handle(request, response),
-  );
+  readonly #entrance: HttpEntrance;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(config: OperatorServerConfig) {
-    const { router, operator, host, authenticator } = config;
+    const { router, operator, host, authenticator, tls, notices } = config;
     this.#config = config;
     this.#log = config.log ?? NO_LOG;
     this.#history = new History(sampleOf(router));
@@ -79,38 +73,44 @@ export class OperatorServer {
       metrics: new Metrics(() => operator.status()),
       history: this.#history,
       assets: readAssets(),
-      guard: new Guard(host, authenticator),
+      guard: new Guard(host, authenticator, tls?.ca !== undefined),
       isAlive: () => !router.stopped,
       isReady: () => !router.stopped && !config.isStopping() && isWritable(router),
     };
-    this.#http.maxConnections = HTTP_CONNECTIONS_MAX;
-    this.#http.setTimeout(HTTP_IDLE_MS);
+    this.#entrance = new HttpEntrance(tls, notices, (request, response) => {
+      void this.#handle(request, response);
+    });
   }
 
   /** Begins to listen. Rejects with code `cannot_listen` if the address is not to be had. */
-  listen(): Promise<Address> {
-    const { host, port } = this.#config;
+  listen(): Promise<OperatorAddress> {
+    const { host, port, tls } = this.#config;
+    const { server } = this.#entrance;
     return new Promise((resolve, reject) => {
-      this.#http.once('error', (error) => {
+      server.once('error', (error) => {
         const text = `cannot listen on ${host}:${port} for operators: ${error.message}`;
         const advice = 'choose another operator port, or switch it off';
         reject(new SessileError('cannot_listen', `${text}; ${advice}`, { host, port }));
       });
-      this.#http.listen({ host, port }, () => {
+      server.listen({ host, port }, () => {
         const events = new ConnectionEvents(this.#log);
-        this.#http.on('error', (error) => events.acceptFailed(error));
+        server.on('error', (error) => events.acceptFailed(error));
         const tick = (): void => this.#history.add(sampleOf(this.#config.router));
         this.#timer = setInterval(tick, HISTORY_INTERVAL_MS).unref();
-        resolve({ host, port: (this.#http.address() as AddressInfo).port });
+        const protocol = tls === undefined ? 'http' : 'https';
+        resolve({ host, port: (server.address() as AddressInfo).port, protocol });
       });
     });
   }
 
+  /** What new connections are served with from now on, if they are over TLS. */
+  renewTls(tls: TlsContext): void {
+    this.#entrance.renew(tls);
+  }
+
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
-    this.#http.closeAllConnections();
-    await closed;
+    await this.#entrance.close();
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -45,13 +45,15 @@ export async function route(request: IncomingMessage, operated: Operated): Promi
   // The base is only there for the parser: what counts is path and query.
   const url = urlOf(request.url ?? '');
   const { pathname } = url;
+  // Probes say next to nothing, and those who send them have seldom a certificate.
+  if (pathname === '/healthz') return probe(request, operated.isAlive(), 'alive');
+  if (pathname === '/readyz') return probe(request, operated.isReady(), 'ready');
+  operated.guard.checkCertificate(request);
   const asset = operated.assets.get(pathname);
   if (asset !== undefined) {
     allow(request, 'GET');
     return { status: 200, type: asset.type, body: asset.bytes, mayKeep: true };
   }
-  if (pathname === '/healthz') return probe(request, operated.isAlive(), 'alive');
-  if (pathname === '/readyz') return probe(request, operated.isReady(), 'ready');
   await operated.guard.checkBearer(request);
   const session = /^\/sessions\/([^/]*)$/.exec(pathname);
   if (session !== null) return sessionRoute(request, operated, idOf(session[1]));

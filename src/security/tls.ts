@@ -1,6 +1,6 @@
 /** What TLS needs of files: certificate, key, and whose clients' certificates are accepted. */
 import { constants } from 'node:crypto';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import { InvalidOptionError } from '../core/errors.ts';
 import { readSecretFile } from './secret-file.ts';
 
@@ -16,6 +16,17 @@ export type TlsContext = Pick<
   SecureContextOptions,
   'cert' | 'key' | 'ca' | 'minVersion' | 'secureOptions'
 >;
+
+/** The first byte of a TLS connection: a record of its handshake. */
+export const TLS_HANDSHAKE = 0x16;
+
+/** What a client without an accepted certificate is told where one is asked for. */
+export const CERTIFICATE_NEEDED = 'this port asks for a client certificate that its CA has signed';
+
+/** A resumed session counts as authorized even if no certificate was shown in its first one. */
+export function showedCertificate(socket: TLSSocket): boolean {
+  return socket.authorized && Object.keys(socket.getPeerCertificate()).length > 0;
+}
 
 /** Whether the options ask for TLS. Throws `InvalidOptionError` when one lacks another. */
 export function wantsTls({ tlsCert, tlsKey, tlsClientCa }: TlsOptions): boolean {

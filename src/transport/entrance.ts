@@ -6,14 +6,15 @@
  * is told so in a frame, which they can read.
  */
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import {
-  createServer as createTlsServer,
-  type TLSSocket,
-  type Server as TlsServer,
-} from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { ErrorCode } from '../core/codes.ts';
 import { SessileError } from '../core/errors.ts';
-import type { TlsContext } from '../security/tls.ts';
+import {
+  CERTIFICATE_NEEDED,
+  showedCertificate,
+  TLS_HANDSHAKE,
+  type TlsContext,
+} from '../security/tls.ts';
 import { AddressCounts, addressKey } from './address-counts.ts';
 import { errorFrame } from './answer-frames.ts';
 import type { ConnectionEvents } from './connection-events.ts';
@@ -48,9 +49,6 @@ interface Arriving {
   readonly socket: Socket;
   readonly late: NodeJS.Timeout;
 }
-
-/** The first byte of a TLS connection: a record of its handshake. */
-const TLS_HANDSHAKE = 0x16;
 
 export class Entrance {
   readonly #config: EntranceConfig;
@@ -215,15 +213,9 @@ export class Entrance {
   #refuseCertificate(socket: Socket): void {
     this.#host.turnedAway();
     this.#host.notices.say('tls', 'a client without an accepted certificate was refused');
-    const text = 'this port asks for a client certificate that its CA has signed';
     socket.on('error', () => socket.destroy());
-    socket.end(errorFrame(ErrorCode.UNAUTHORIZED, text), () => socket.destroy());
+    socket.end(errorFrame(ErrorCode.UNAUTHORIZED, CERTIFICATE_NEEDED), () => socket.destroy());
   }
-}
-
-/** A resumed session counts as authorized even if no certificate was shown in its first one. */
-function showedCertificate(socket: TLSSocket): boolean {
-  return socket.authorized && Object.keys(socket.getPeerCertificate()).length > 0;
 }
 
 /** Names the other end of a TCP connection; a TLS socket has the same one as what it lies over. */

@@ -7,6 +7,7 @@ import { OperatorServer } from '../../dist/operating/operator-server.js';
 import { checkOperating } from '../../dist/operating/options.js';
 import type { Authenticator, Role } from '../../dist/security/authenticator.js';
 import { type RunningServer, serve } from '../../dist/serve.js';
+import { Notices } from '../../dist/transport/notices.js';
 import type { Address } from '../../dist/transport/server.js';
 import { idOf } from '../transport/raw-client.ts';
 import { type Asked, asJson, ask, readMetrics } from './http.ts';
@@ -196,6 +197,8 @@ describe('a request is refused', () => {
   });
 });
 
+const notices = new Notices(() => {});
+
 /** Tokens are their own principals: `operator`, `client`, and none else. */
 const authenticator: Authenticator = {
   async authenticate(token) {
@@ -207,15 +210,21 @@ const authenticator: Authenticator = {
 };
 
 describe('beyond the loopback address', () => {
-  it('nothing is served without tokens, nor with them on a network that is not trusted', () => {
+  it('nothing is served without tokens, nor with them plainly on a network to distrust', () => {
     for (const operatorHost of ['0.0.0.0', '::', 'example.org', '10.0.0.1']) {
       const options = { operatorPort: 0, operatorHost };
-      const expected = /operatorHost is .* tokens are configured and .*say insecure/;
-      expect(() => checkOperating(options, false)).toThrow(expected);
-      expect(() => checkOperating(options, true)).toThrow(expected);
-      expect(() => checkOperating({ ...options, insecure: true }, false)).toThrow(expected);
-      const where = checkOperating({ ...options, insecure: true }, true);
-      expect(where).toEqual({ host: operatorHost, port: 0 });
+      const expected = /operatorHost is .* a token is asked for .*say insecure/;
+      const trusting = { ...options, insecure: true };
+      const place = { host: operatorHost, port: 0 };
+      for (const hasTls of [false, true]) {
+        const bare = { hasTokens: false, hasTls };
+        expect(() => checkOperating(options, bare)).toThrow(expected);
+        expect(() => checkOperating(trusting, bare)).toThrow(expected);
+        const guarded = { hasTokens: true, hasTls };
+        expect(checkOperating(trusting, guarded)).toEqual({ ...place, isTls: hasTls });
+        if (hasTls) expect(checkOperating(options, guarded)).toEqual({ ...place, isTls: true });
+        else expect(() => checkOperating(options, guarded)).toThrow(expected);
+      }
     }
   });
 
@@ -227,7 +236,7 @@ describe('beyond the loopback address', () => {
 
   it('an operator has a token; the page and the probes need none', async () => {
     const { router, operator } = server.engine;
-    const config = { host: '0.0.0.0', port: 0, authenticator, router, operator };
+    const config = { host: '0.0.0.0', port: 0, authenticator, router, operator, notices };
     const operators = new OperatorServer({ ...config, isStopping: () => false });
     const open = await operators.listen();
     onTestFinished(() => operators.stop());
@@ -257,7 +266,7 @@ describe('beyond the loopback address', () => {
 describe('on a loopback address with tokens', () => {
   it('none is needed, but one that is shown must be good', async () => {
     const { router, operator } = server.engine;
-    const config = { host: '127.0.0.1', port: 0, authenticator, router, operator };
+    const config = { host: '127.0.0.1', port: 0, authenticator, router, operator, notices };
     const events: unknown[] = [];
     const note = (event: string, fields?: object): unknown => events.push([event, fields]);
     const log = { info: note, warn: note, error: note };

@@ -7,6 +7,7 @@ import { OUTPUT_STALL_MS } from '../../dist/transport/limits.js';
 import { VERSION } from '../../dist/version.js';
 import { RESTARTS_MAX } from '../../dist/workers/limits.js';
 import * as h from '../engine/helpers.ts';
+import { fileWith, SECRET } from '../security/files.ts';
 import { ECHO, frame, idOf, PING, PONG, PUT, RawClient, REQUEST } from '../transport/raw-client.ts';
 import { Recorder } from './recorder.ts';
 
@@ -50,6 +51,28 @@ test('a life is told from start to stop, with what was done in it', async () => 
   expect(listening).toEqual({ host: '127.0.0.1', port, operator_port: null });
   expect(stopping).toEqual({ connections: 1, sessions: 1 });
   expect(stopped).toMatchObject({ sessions: 1, registered: 1, requests: 1, errors: 0 });
+});
+
+test('a start tells which doors are open and what they ask for, and no secret', async () => {
+  const plain = (await start()).log.of('started')[0].fields;
+  expect(plain).toMatchObject({
+    ...{ socket: null, tls: false, client_certificates: false, tokens: false, jwt: false },
+    ...{ insecure: false, operator_host: null, operator_tls: null },
+  });
+  const fixture = (name: string): string =>
+    fileURLToPath(new URL(`../security/certificates/${name}`, import.meta.url));
+  const token = 'a-token-of-operators';
+  const { log } = await start({
+    ...{ tlsCert: fixture('server.pem'), tlsKey: fixture('server.key') },
+    ...{ tlsClientCa: fixture('ca.pem'), tokens: fileWith(`${token} ops operator`) },
+    ...{ jwtKey: fileWith(SECRET), insecure: true, operatorPort: 0, operatorHost: '0.0.0.0' },
+  });
+  const { fields } = log.of('started')[0];
+  expect(fields).toMatchObject({
+    ...{ socket: null, tls: true, client_certificates: true, tokens: true, jwt: true },
+    ...{ insecure: true, operator_host: '0.0.0.0', operator_tls: true },
+  });
+  expect(JSON.stringify(log.events)).not.toMatch(new RegExp(`${token}|${SECRET}|PRIVATE`));
 });
 
 describe('connections', () => {

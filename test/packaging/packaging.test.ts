@@ -1,7 +1,8 @@
 /** What ships beside the code: the image and the service name only what the command has. */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,16 +64,26 @@ describe('the image', () => {
     expect(last).toContain('STOPSIGNAL SIGTERM');
   });
 
-  test('is healthy when the operator port says so, and not when it is silent', async () => {
+  const cert = root('test/security/certificates/server.pem');
+  const pair = { cert: read('test/security/certificates/server.pem') };
+  const tls = { ...pair, key: read('test/security/certificates/server.key') };
+  const open = { SESSILE_OPERATOR_HOST: '0.0.0.0' };
+  test.each([
+    ['loopback', undefined, { SESSILE_TLS_CERT: cert }],
+    ['trusted networks', undefined, open],
+    ['others, over TLS', tls, { ...open, SESSILE_TLS_CERT: cert }],
+  ])('is healthy when the operator port says so, for %s', async (_, secure, env) => {
     const script = JSON.parse(/^HEALTHCHECK [\s\S]*?CMD (\[.*\])$/m.exec(dockerfile)![1])[2];
     let status = 200;
-    const server: Server = createServer(({ url }, response) => {
+    const answer: RequestListener = ({ url }, response) => {
       response.writeHead(url === '/healthz' ? status : 404).end();
-    });
+    };
+    const server = secure === undefined ? createServer(answer) : createHttps(secure, answer);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
     const check = (): Promise<number | null> => {
-      const child = spawn(process.execPath, ['-e', script.replace('7378', String(port))]);
+      const args = ['-e', script.replace('7378', String(port))];
+      const child = spawn(process.execPath, args, { env: { PATH: process.env.PATH, ...env } });
       return new Promise((resolve) => child.once('exit', resolve));
     };
     expect(await check()).toBe(0);
