@@ -232,6 +232,7 @@ describe('the report', () => {
     retries: 0,
     reconnects: 0,
     registered: 2,
+    register_errors: {},
     sessions_ended: 0,
     bytes_in: 2048,
     bytes_out: 4096,
@@ -256,6 +257,10 @@ describe('the report', () => {
     expect(said({ send_lag_p99_us: 5000 })).toContain('late (p99 5.00 ms)');
     expect(said({ not_sent: 7 })).toContain('7 requests of the schedule');
     expect(said({ unanswered: 1 })).toContain('1 request had no answer');
+    expect(said({})).not.toContain('registered before');
+    const refused = said({ sessions: 9, register_errors: { forbidden: 3, server_busy: 1 } });
+    expect(refused).toContain('4 of 9 sessions could not be registered before the load');
+    expect(refused).toContain('forbidden=3 server_busy=1');
     expect(said({ ended: 'server_gone' })).toContain('went away');
     expect(said({ ended: 'interrupted' })).toContain('Interrupted');
     expect(said({ rate: null, mode: 'closed' })).toContain('100 % of a processor');

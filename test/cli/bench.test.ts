@@ -76,6 +76,36 @@ test('an evicted session registers anew, and its request counts as evicted', asy
   expect(stats.requests).toBeGreaterThanOrEqual(report.ok);
 });
 
+test('sessions that cannot be registered are counted by code, in text and as data', async () => {
+  const { port } = await startServer('--sessions-max', '8', '--on-full', 'reject');
+  const args = ['bench', String(port), '-n', '40', '-c', '2', '-P', '5'];
+  const { code, out, err } = await run(args);
+  expect({ code, err }).toEqual({ code: 0, err: '' });
+  expect(out).toContain('2 of 10 sessions could not be registered before the load: ');
+  expect(out).toContain('sessions_exhausted=2');
+  const report = await bench(...args.slice(1));
+  expect(report).toMatchObject({ registered: 8, register_errors: { sessions_exhausted: 2 } });
+  const csv = parseCsv((await run([...args, '--csv'])).out);
+  expect(csv).toMatchObject({ register_errors: 'sessions_exhausted=2' });
+});
+
+test('when none can be registered it ends with 1, the code and how many', async () => {
+  const { port, connection } = await startServer('--sessions-max', '1', '--on-full', 'reject');
+  await connection.session();
+  const { code, out, err } = await run(['bench', String(port), '-d', '600', '-c', '1', '-P', '3']);
+  expect({ code, out }).toEqual({ code: 1, out: '' });
+  expect(err).toMatch(
+    /^sessile: none of 3 sessions could be registered: sessions_exhausted=3; .*in use.*\n$/,
+  );
+});
+
+test('connections that the server has no room for end it with 1 and what it says', async () => {
+  const { port } = await startServer('--connections-max', '2');
+  const { code, out, err } = await run(['bench', String(port), '-d', '600', '-c', '4']);
+  expect({ code, out }).toEqual({ code: 1, out: '' });
+  expect(err).toMatch(/^sessile: .*as many connections as it takes.*\n$/);
+});
+
 test('a reply that says no is counted by its status', async () => {
   const { port } = await startServer();
   const { code, out } = await run([

@@ -165,7 +165,7 @@ export class LoadConnection implements FrameHandler {
     const busy = lanes.busy[lane];
     if (number === null) {
       if (busy === Busy.PREPARING) {
-        this.#host.tally.failed(code);
+        this.#host.notRegistered(refusal(code, message, details));
         this.#ready(lane);
       } else if (busy === Busy.REGISTERING) this.#refused(lane, code, pauseMs);
       return;

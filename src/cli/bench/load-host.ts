@@ -15,6 +15,8 @@ export interface LoadHost {
   /** Requests in flight on one connection at most. */
   readonly inFlight: number;
   welcomed(connection: LoadConnection, welcome: Welcome): void;
+  /** A register before the load was refused; its session is tried again in its turn. */
+  notRegistered(error: SessileError): void;
   /** All its sessions were registered, or refused. */
   prepared(connection: LoadConnection): void;
   /** It has nothing in flight. */

@@ -13,7 +13,7 @@ import type { LoadHost } from './load-host.ts';
 import { Pace } from './pace.ts';
 import type { Plan } from './plan.ts';
 import { seededBytes } from './seed.ts';
-import { Tally } from './tally.ts';
+import { countsText, Tally } from './tally.ts';
 import { checkBatch, type Target, targetOf } from './target.ts';
 
 /** A try to connect again follows the last one after so long. */
@@ -53,6 +53,8 @@ export class Load implements LoadHost {
   #prepare: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #finish: ((ending: Ending) => void) | undefined;
   #error: SessileError | undefined;
+  /** Of the last register before the load that was refused. */
+  #refusal: SessileError | undefined;
   #turn = 0;
   #startedMs = 0;
   /** More was due than there was room for. */
@@ -88,8 +90,8 @@ export class Load implements LoadHost {
   }
 
   /**
-   * Connects and registers all sessions. Rejects if that fails: nobody there, refused, or an
-   * operation that the server has not.
+   * Connects and registers all sessions. Rejects if that fails: nobody there, refused, not one
+   * session registered, or an operation that the server has not.
    */
   async prepare(): Promise<void> {
     const stalled = setInterval(() => this.#checkProgress(), this.endpoint.timeoutMs);
@@ -183,9 +185,20 @@ export class Load implements LoadHost {
     }
   }
 
+  notRegistered(error: SessileError): void {
+    this.tally.notRegistered(error.code);
+    this.#refusal = error;
+  }
+
   prepared(): void {
     this.#waiting -= 1;
-    if (this.#waiting === 0) this.#prepare?.resolve();
+    if (this.#waiting > 0) return;
+    const { registered, registerErrors } = this.tally;
+    if (registered > 0 || this.#refusal === undefined) return this.#prepare?.resolve();
+    const { code, message } = this.#refusal;
+    const text = `none of ${this.#plan.sessions} sessions could be registered`;
+    const why = `${countsText(registerErrors)}; the last one because ${message}`;
+    this.#prepare?.reject(new SessileError(code, `${text}: ${why}`));
   }
 
   quiet(): void {

@@ -5,6 +5,7 @@ import { columns } from '../terminal/columns.ts';
 import { count, share, size, time } from '../terminal/figures.ts';
 import type { Style } from '../terminal/style.ts';
 import type { Report } from './report.ts';
+import { countsText } from './tally.ts';
 
 /** From here on the load itself has no processor time to spare. */
 const BUSY_GENERATOR = 0.9;
@@ -84,6 +85,15 @@ function remarksOn(report: Report): string[] {
   if (ended === 'interrupted') remarks.push('Interrupted: these are the figures until then.');
   if (ended === 'server_gone')
     remarks.push('The server went away: these are the figures until then.');
+  const refused = Object.entries(report.register_errors);
+  if (refused.length > 0) {
+    const sum = refused.reduce((all, [, number]) => all + number, 0);
+    remarks.push(
+      `${count(sum)} of ${plural(report.sessions, 'session')} could not be registered before the ` +
+        `load: ${countsText(refused)}.`,
+      'Each of them was tried again when its turn came.',
+    );
+  }
   if (unanswered > 0) remarks.push(`${plural(unanswered, 'request')} had no answer at the end.`);
   if (not_sent > 0) {
     remarks.push(

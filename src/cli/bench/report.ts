@@ -3,6 +3,7 @@
  */
 import type { Load, Outcome } from './load.ts';
 import type { Plan } from './plan.ts';
+import { countsText } from './tally.ts';
 
 export interface Report {
   readonly engine: string;
@@ -38,6 +39,8 @@ export interface Report {
   readonly retries: number;
   readonly reconnects: number;
   readonly registered: number;
+  /** Registers before the load that were refused, by code. */
+  readonly register_errors: Readonly<Record<string, number>>;
   readonly sessions_ended: number;
   readonly bytes_in: number;
   readonly bytes_out: number;
@@ -89,10 +92,11 @@ export function reportOf(
     requests_per_s: rounded(tally.ok / outcome.seconds, 1),
     latency_us: { p50, p90, p99, p999, max, mean: rounded(mean, 1) },
     send_lag_p99_us: plan.rate === 0 ? null : tally.lateness,
-    errors: Object.fromEntries([...tally.errors].sort(([, a], [, b]) => b - a)),
+    errors: byCode(tally.errors),
     retries: tally.retries,
     reconnects: tally.reconnects,
     registered: tally.registered,
+    register_errors: byCode(tally.registerErrors),
     sessions_ended: tally.ended,
     bytes_in: tally.bytesIn,
     bytes_out: tally.bytesOut,
@@ -100,14 +104,18 @@ export function reportOf(
   };
 }
 
+/** The most frequent first. */
+function byCode(counts: ReadonlyMap<string, number>): Record<string, number> {
+  return Object.fromEntries([...counts].sort(([, a], [, b]) => b - a));
+}
+
 /** The report as a line of names and a line of values. Errors are one cell: `code=count …`. */
 export function csvOf(report: Report): string {
-  const { latency_us, errors, ...rest } = report;
+  const { latency_us, errors, register_errors, ...rest } = report;
   const cells: Record<string, unknown> = { ...rest };
   for (const [name, value] of Object.entries(latency_us)) cells[`${name}_us`] = value;
-  cells.errors = Object.entries(errors)
-    .map(([code, count]) => `${code}=${count}`)
-    .join(' ');
+  cells.errors = countsText(Object.entries(errors));
+  cells.register_errors = countsText(Object.entries(register_errors));
   const names = Object.keys(cells);
   return `${names.join(',')}\n${names.map((name) => cell(cells[name])).join(',')}`;
 }

@@ -49,6 +49,8 @@ export class Tally {
   /** When something was received last. */
   heardMs = 0;
   readonly errors = new Map<string, number>();
+  /** Registers before the load that were refused; a warm-up does not make them good. */
+  readonly registerErrors = new Map<string, number>();
   readonly #histogram = histogram();
   /** Open loop: how late requests were sent although there was room for them. */
   readonly #late = histogram();
@@ -73,6 +75,10 @@ export class Tally {
 
   failed(code: string): void {
     this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
+  }
+
+  notRegistered(code: string): void {
+    this.registerErrors.set(code, (this.registerErrors.get(code) ?? 0) + 1);
   }
 
   get failures(): number {
@@ -131,4 +137,9 @@ export class Tally {
     this.#sum += value * this.#run;
     this.#run = 0;
   }
+}
+
+/** Counts by code in one line: `sessions_exhausted=3 server_busy=1`. */
+export function countsText(counts: Iterable<readonly [string, number]>): string {
+  return [...counts].map(([code, count]) => `${code}=${count}`).join(' ');
 }
