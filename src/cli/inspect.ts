@@ -3,8 +3,9 @@
  * what a server knows of that session. It reads only.
  */
 import { existsSync } from 'node:fs';
+import { sep } from 'node:path';
 import { Command } from 'commander';
-import { InvalidOptionError } from '../core/errors.ts';
+import { InvalidOptionError, SessileError } from '../core/errors.ts';
 import { nodeDisk } from '../journal/disk.ts';
 import { type Examination, examine, type SegmentReport } from '../journal/examine.ts';
 import {
@@ -15,7 +16,7 @@ import {
   parseAddress,
   withEndpointOptions,
 } from './endpoint.ts';
-import { isId } from './sessions/id.ts';
+import { ID_DIGITS, isId } from './sessions/id.ts';
 import { inspectSession } from './sessions/inspect-session.ts';
 
 /** Exit code when a start would refuse the directory. */
@@ -53,14 +54,26 @@ async function inspect(
   if (isId(what)) {
     return inspectSession(what.toLowerCase(), endpointOf(address, options), options.json);
   }
+  if (!existsSync(what)) throw neither(what);
   if (address !== undefined) {
     const given = nameOf(endpointOf(address, options));
     throw new InvalidOptionError('address', given, 'left out: what is inspected is a folder');
   }
-  if (!existsSync(what)) {
-    throw new InvalidOptionError('what', what, 'a client id of 32 hexadecimal digits, or a folder');
-  }
   inspectFolder(what, options.json);
+}
+
+/** Says which of the two was probably meant, and what the other looks like. */
+function neither(what: string): SessileError {
+  const isPath = what.includes('/') || what.includes(sep);
+  const digits = what.replace(/^(?:0x|hex:)/i, '').replaceAll('-', '');
+  const isNearlyId = !isPath && /^[0-9a-f]+$/i.test(digits);
+  const here = isNearlyId && digits.length !== ID_DIGITS ? ` (here: ${digits.length})` : '';
+  const id = `a client id is ${ID_DIGITS} hexadecimal digits${here} without dashes or prefix`;
+  const folder = 'a data directory is named by its path, such as ./data';
+  const text = isPath
+    ? `there is no folder ${what}: ${folder}; ${id}`
+    : `${what} is no client id, and there is no folder of that name: ${id}; ${folder}`;
+  return new SessileError('invalid_options', text, { what });
 }
 
 function inspectFolder(folder: string, asJson: boolean): void {

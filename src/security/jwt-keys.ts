@@ -4,6 +4,7 @@
  * could be taken for another kind than it is is refused: a public key used as a secret would let
  * in whoever knows it.
  */
+import { isUtf8 } from 'node:buffer';
 import { createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
 import { createLocalJWKSet, type JSONWebKeySet, type JWK, type JWTVerifyGetKey } from 'jose';
 import { RSA_BITS_MIN, SECRET_BYTES_MIN } from './limits.ts';
@@ -41,7 +42,21 @@ function readSecret(bytes: Buffer, bad: Bad): VerificationKey {
   if (end < SECRET_BYTES_MIN) {
     throw bad(`a secret of at least ${SECRET_BYTES_MIN} bytes, a public key in PEM, or a JWKS`);
   }
-  return { key: createSecretKey(bytes.subarray(0, end)), algorithms: ['HS256'] };
+  const secret = bytes.subarray(0, end);
+  const lines = linesOf(secret);
+  if (lines > 1) {
+    throw bad(`a secret on one line: the file has ${lines} lines that are not empty`);
+  }
+  return { key: createSecretKey(secret), algorithms: ['HS256'] };
+}
+
+/** Lines of a text that are not empty. Random bytes have none: to them an end of line is a byte. */
+function linesOf(secret: Buffer): number {
+  if (!isUtf8(secret)) return 0;
+  const text = secret.toString();
+  const hasOtherControls = /[^\P{Cc}\t\r\n]/u.test(text);
+  if (hasOtherControls) return 0;
+  return text.split(/\r\n|\r|\n/).filter((line) => line.trim() !== '').length;
 }
 
 function readPublicKey(text: string, bad: Bad): VerificationKey {

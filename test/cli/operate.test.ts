@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { type RunningServer, serve } from '../../dist/serve.js';
 import { type Connection, connect } from '../../dist/transport/client/connection.js';
+import { snakeCased } from '../../dist/transport/wire-names.js';
 import { Command, run } from './command.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -87,7 +88,12 @@ describe('list', () => {
     expect(wrong).toMatchObject({
       code: 1,
       out: '',
-      err: expect.stringMatching(/^sessile: prefix.*\n$/),
+      err: expect.stringMatching(/^sessile: --prefix.*\n$/),
+    });
+    // Nobody listens there: the command sees it by itself.
+    expect(await run(['list', '1', '--limit', '10001'])).toMatchObject({
+      code: 1,
+      err: 'sessile: --limit is 10001; it must be a whole number from 1 to 10000\n',
     });
     const both = await run(['list', port, '--all', '--cursor', '0.1']);
     expect(both).toMatchObject({ code: 1, err: expect.stringContaining('--cursor') });
@@ -135,11 +141,27 @@ describe('inspect and remove', () => {
 
   test('an id with ./ before it is a folder, and a folder has no address', async () => {
     const folder = await run(['inspect', `./${NOBODY}`]);
-    expect(folder).toMatchObject({ code: 1, err: expect.stringContaining('or a folder') });
+    expect(folder).toMatchObject({ code: 1, err: expect.stringContaining('there is no folder') });
     const both = await run(['inspect', '.', port]);
     expect(both).toMatchObject({ code: 1, err: expect.stringContaining('folder') });
     expect(await run(['remove', 'abc', port])).toMatchObject({ code: 1, out: '' });
   });
+});
+
+test.each([
+  ['0123456789abcdef', / is no client id.*32 hexadecimal digits \(here: 16\).*\.\/data\n$/],
+  ['0123456789ABCDEF0123456789ABCDEF0', /is no client id.*32 hexadecimal digits \(here: 33\)/],
+  ['01234567-89ab-cdef-0123-456789abcdef', /is no client id.*32 hexadecimal digits without dashes/],
+  ['nowhere', /^sessile: nowhere is no client id, and there is no folder of that name/],
+  ['no/where', /^sessile: there is no folder no\/where: .*\.\/data; a client id is 32 hex/],
+])('inspect says of %s what an id and a folder look like', async (what, said) => {
+  // With an address too, which is no mistake where an id was meant.
+  for (const args of [[what], [what, port]]) {
+    const { code, out, err } = await run(['inspect', ...args]);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toMatch(said);
+    expect(err.trimEnd()).not.toContain('\n');
+  }
 });
 
 describe('stat and top', () => {
@@ -155,6 +177,9 @@ describe('stat and top', () => {
     expect(looks).toHaveLength(2);
     expect(looks[1]).toMatchObject({ sessions: 0, sessions_max: 100_000, evictions_per_s: 0 });
     expect(looks[1].time_ms).toBeGreaterThan(looks[0].time_ms);
+    // The counts since the start, under the names that they have in the status.
+    const { totals } = await connection.status();
+    expect(looks[1].totals).toEqual(snakeCased(totals));
   });
 
   test('top without a terminal prints its screen as text, or the whole status', async () => {

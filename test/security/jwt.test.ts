@@ -225,6 +225,25 @@ describe('a key file', () => {
     expect(await authenticator.authenticate(token)).toMatchObject({ name: 'billing' });
   });
 
+  test('with a secret on several lines is refused, random bytes are not', async () => {
+    const line = 'a secret of more than thirty-two bytes';
+    for (const end of ['\n', '\r\n', '\n\n']) {
+      const error = await errorOf(open(`${line}${end}another ${line}${end}`));
+      expect(error).toMatchObject({ code: 'invalid_options', option: 'jwtKey' });
+      expect(error.message).toMatch(/a secret on one line: the file has 2 lines/);
+      expect(error.message).not.toContain('secret of more');
+    }
+    const bytes = Buffer.concat([Buffer.alloc(20, 0xc3), Buffer.from('\n'), Buffer.alloc(20, 7)]);
+    for (const secret of [bytes, Buffer.from(`${'x'.repeat(40)}\0\n${'y'.repeat(40)}`)]) {
+      const authenticator = await open(secret);
+      const token = await signed(claims(), secret);
+      expect(await authenticator.authenticate(token)).toMatchObject({ name: 'billing' });
+    }
+    const padded = await open(`${line}\n\n`);
+    const token = await signed(claims(), Buffer.from(line));
+    expect(await padded.authenticate(token)).toMatchObject({ name: 'billing' });
+  });
+
   test('is read again at a reload, or kept if it is not good any more', async () => {
     const path = fileWith(SECRET);
     const authenticator = await JwtAuthenticator.open({ keyFile: path, now: () => NOW });

@@ -1,13 +1,14 @@
 /** Client ids on the command line. */
 import { InvalidArgumentError } from 'commander';
+import { CLIENT_ID_BYTES } from '../../core/client-id.ts';
 
-const ID = /^[0-9a-f]{32}$/i;
+export const ID_DIGITS = 2 * CLIENT_ID_BYTES;
 
 export function isId(text: string): boolean {
-  return ID.test(text);
+  return text.length === ID_DIGITS && /^[0-9a-f]+$/i.test(text);
 }
 
 export function parseId(text: string): string {
   if (isId(text)) return text.toLowerCase();
-  throw new InvalidArgumentError('It must be 32 hexadecimal digits.');
+  throw new InvalidArgumentError(`It must be ${ID_DIGITS} hexadecimal digits.`);
 }

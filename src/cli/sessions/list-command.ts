@@ -2,10 +2,11 @@
  * `sessile list`: the live sessions of a server.
  */
 import { Command } from 'commander';
-import { InvalidOptionError } from '../../core/errors.ts';
+import { InvalidOptionError, integerOption } from '../../core/errors.ts';
 import type { SessionPage } from '../../transport/client/answers.ts';
 import type { Connection } from '../../transport/client/connection.ts';
 import type { SessionFilter } from '../../transport/client/operator.ts';
+import { LIST_LIMIT_MAX } from '../../workers/limits.ts';
 import { wholeNumber } from '../arguments.ts';
 import { withConnection } from '../client.ts';
 import {
@@ -41,7 +42,11 @@ export function listCommand(): Command {
     .option('--prefix <digits>', 'only ids that begin with these hexadecimal digits')
     .option('--idle-ms-min <ms>', 'only those idle for at least so long', wholeNumber)
     .option('--age-ms-min <ms>', 'only those registered at least so long ago', wholeNumber)
-    .option('--limit <count>', `sessions in one page (default: ${LIMIT_DEFAULT})`, wholeNumber)
+    .option(
+      '--limit <count>',
+      `sessions in a page, up to ${LIST_LIMIT_MAX} (default: ${LIMIT_DEFAULT})`,
+      wholeNumber,
+    )
     .option('--cursor <cursor>', 'where the page before ended')
     .option('--all', 'page after page to the end', false)
     .option('--json', 'as JSON', false);
@@ -57,7 +62,8 @@ async function list(address: Address | undefined, options: ListOptions): Promise
       'given without --all, which starts at the start',
     );
   }
-  const limit = options.limit ?? (all ? LIMIT_ALL : LIMIT_DEFAULT);
+  const asked = options.limit ?? (all ? LIMIT_ALL : LIMIT_DEFAULT);
+  const limit = integerOption('--limit', asked, 1, LIST_LIMIT_MAX);
   const filter = { prefix, idleMsMin, ageMsMin, cursor, limit };
   await withConnection(endpointOf(address, options), async (connection) => {
     let total = 0;

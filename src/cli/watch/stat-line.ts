@@ -1,6 +1,7 @@
 /**
  * One look at a server as one line of 80 characters, or as one object.
  */
+import { snakeCased } from '../../transport/wire-names.ts';
 import { pad } from '../terminal/columns.ts';
 import { shortCount, time } from '../terminal/figures.ts';
 import type { Rates } from './rates.ts';
@@ -41,8 +42,8 @@ export function statLine({ after }: Sample, rates: Rates): string {
   return cells.map((cell, i) => pad(cell, COLUMNS[i][1], 'right')).join('');
 }
 
-/** The names are those of the columns of /history.json where both have them. */
-export function statObject({ after }: Sample, rates: Rates): Record<string, number | null> {
+/** The names are those of /history.json and of the status where they have them. */
+export function statObject({ after }: Sample, rates: Rates): Record<string, unknown> {
   const { perSecond, duration, sync, intervalMs } = rates;
   return {
     time_ms: after.timeMs,
@@ -68,6 +69,7 @@ export function statObject({ after }: Sample, rates: Rates): Record<string, numb
     bytes_in_per_s: tenths(rates.bytesIn),
     bytes_out_per_s: tenths(rates.bytesOut),
     rss_bytes: after.memory.rssBytes,
+    totals: snakeCased(after.totals),
   };
 }
 
