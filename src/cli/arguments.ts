@@ -22,3 +22,8 @@ export function variable(flags: string): string {
   const name = flags.slice(2).split(' ', 1)[0];
   return `SESSILE_${name.toUpperCase().replaceAll('-', '_')}`;
 }
+
+/** The flag of an option of `serve` by its name in the library: `tlsKey` is `--tls-key`. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

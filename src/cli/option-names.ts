@@ -15,7 +15,7 @@ const COMPLAINT = /^([a-z_]+)(?= is )/i;
 export function terminalText(error: unknown, command: Command | undefined): string {
   if (!(error instanceof Error)) return String(error);
   if (command === undefined || !(error instanceof SessileError)) return error.message;
-  const nameOf = (option: string): string => flagOf(option, command);
+  const nameOf = (option: string): string => nameIn(option, command);
   if (error instanceof InvalidOptionError) return error.textWith(nameOf);
   // What a server refused comes as a text.
   if (error.code === 'invalid_options') return error.message.replace(COMPLAINT, nameOf);
@@ -23,7 +23,7 @@ export function terminalText(error: unknown, command: Command | undefined): stri
 }
 
 /** The flag of an option; its own name where the command has no such option. */
-function flagOf(name: string, command: Command): string {
+function nameIn(name: string, command: Command): string {
   const [first, ...rest] = name.split('.');
   const own = optionOf(rest.at(-1) ?? first, command);
   if (own !== undefined) return labelOf(own, command);

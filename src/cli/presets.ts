@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import { defaultShards } from '../embedding/options.ts';
+import { flagOf } from './arguments.ts';
 
 const PRESETS = {
   /** One small table that forgets quickly, so that limits are met while one looks. */
@@ -42,8 +43,4 @@ export function presetsText(): string {
     return `  ${name.padEnd(12)} ${options.join(' ')}`;
   });
   return ['', 'Presets:', ...lines].join('\n');
-}
-
-function flagOf(name: string): string {
-  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

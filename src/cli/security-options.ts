@@ -9,7 +9,7 @@ import {
   FRAME_TIMEOUT_MS_DEFAULT,
   HELLO_TIMEOUT_MS_DEFAULT,
 } from '../transport/limits.ts';
-import { numeric, variable } from './arguments.ts';
+import { flagOf, numeric, variable } from './arguments.ts';
 
 export function addSecurityOptions(command: Command): Command {
   return command
@@ -52,7 +52,7 @@ export function reloading(
 ): () => Promise<readonly string[]> {
   const { tokens, jwtKey, tlsCert, tlsKey, tlsClientCa } = options;
   const files = Object.entries({ tokens, jwtKey, tlsCert, tlsKey, tlsClientCa });
-  const read = files.filter(([, path]) => path !== undefined).map(([name]) => name);
+  const read = files.filter(([, path]) => path !== undefined).map(([name]) => flagOf(name));
   return async () => {
     await server.reload();
     return read;

@@ -56,6 +56,10 @@ export class Guard {
     if (this.#authenticator === undefined) return;
     if (this.#isLocal && authorization === undefined) return;
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+    if (token === undefined) {
+      const text = 'a token of an operator is needed: give it as Authorization: Bearer TOKEN';
+      throw new Refusal(401, 'unauthorized', text, { 'www-authenticate': 'Bearer' });
+    }
     const { roles } = await this.#authenticator.authenticate(token);
     if (roles.has('operator')) return;
     throw new Refusal(403, 'forbidden', 'the token is not one of an operator');

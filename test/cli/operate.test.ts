@@ -148,18 +148,18 @@ describe('inspect and remove', () => {
   });
 });
 
-test.each([
-  ['0123456789abcdef', / is no client id.*32 hexadecimal digits \(here: 16\).*\.\/data\n$/],
-  ['0123456789ABCDEF0123456789ABCDEF0', /is no client id.*32 hexadecimal digits \(here: 33\)/],
-  ['01234567-89ab-cdef-0123-456789abcdef', /is no client id.*32 hexadecimal digits without dashes/],
-  ['nowhere', /^sessile: nowhere is no client id, and there is no folder of that name/],
-  ['no/where', /^sessile: there is no folder no\/where: .*\.\/data; a client id is 32 hex/],
-])('inspect says of %s what an id and a folder look like', async (what, said) => {
-  // With an address too, which is no mistake where an id was meant.
-  for (const args of [[what], [what, port]]) {
-    const { code, out, err } = await run(['inspect', ...args]);
+test('inspect says of what is neither an id nor a folder how both look', async () => {
+  const cases: [string, RegExp][] = [
+    ['0123456789abcdef', / is no client id.* 32 hexadecimal digits \(here: 16\).*\.\/data\n$/],
+    ['01234567-89ab-cdef-0123-456789abcdef', / is no client id.* 32 hexadecimal digits without d/],
+    ['nowhere', /^sessile: nowhere is no client id, and there is no folder of that name/],
+    ['no/where', /^sessile: there is no folder no\/where: .*\.\/data; a client id is 32 hex/],
+  ];
+  // With an address, which is no mistake where an id was meant.
+  const ends = await Promise.all(cases.map(([what]) => run(['inspect', what, port])));
+  for (const [index, { code, out, err }] of ends.entries()) {
     expect({ code, out }).toEqual({ code: 1, out: '' });
-    expect(err).toMatch(said);
+    expect(err).toMatch(cases[index][1]);
     expect(err.trimEnd()).not.toContain('\n');
   }
 });
