@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Busy, Lanes } from '../../src/cli/bench/lanes.ts';
 import { Pace } from '../../src/cli/bench/pace.ts';
 import { planOf } from '../../src/cli/bench/plan.ts';
-import { afterRefusal } from '../../src/cli/bench/refusals.ts';
+import { afterRefusal, registerPauseMs } from '../../src/cli/bench/refusals.ts';
 import { ReplyReader } from '../../src/cli/bench/reply-reader.ts';
 import { csvOf, type Report } from '../../src/cli/bench/report.ts';
 import { reportText } from '../../src/cli/bench/report-text.ts';
@@ -173,6 +173,12 @@ test('after a refusal a session waits as told, and distrusts its numbers where i
   expect(afterRefusal('server_busy', {}).pauseMs).toBeGreaterThan(0);
   expect(afterRefusal('forbidden', {})).toEqual({ pauseMs: 0, isOutOfStep: false });
   expect(afterRefusal('request_gap', {}).isOutOfStep).toBe(true);
+  // A register that is refused for good is not tried again at once; one that may wait waits less.
+  const [never, busy] = ['forbidden', 'sessions_exhausted'].map((code) =>
+    registerPauseMs(afterRefusal(code, {})),
+  );
+  expect(never).toBeGreaterThan(busy);
+  expect(busy).toBe(afterRefusal('sessions_exhausted', {}).pauseMs);
 });
 
 test('a seed gives the same bytes each time, and other bytes for another purpose', () => {

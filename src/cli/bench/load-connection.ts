@@ -18,7 +18,7 @@ import { FRAME_OVERHEAD_BYTES } from '../../transport/protocol.ts';
 import { Ids } from './ids.ts';
 import { Busy, Lanes } from './lanes.ts';
 import type { LoadHost } from './load-host.ts';
-import { afterRefusal } from './refusals.ts';
+import { afterRefusal, registerPauseMs } from './refusals.ts';
 import { ReplyReader } from './reply-reader.ts';
 import { RequestFrames } from './request-frames.ts';
 import type { Target } from './target.ts';
@@ -161,20 +161,20 @@ export class LoadConnection implements FrameHandler {
     }
     const lane = this.#ids.laneOf(id);
     const { lanes } = this;
-    const { pauseMs, isOutOfStep } = afterRefusal(code, details);
+    const after = afterRefusal(code, details);
     const busy = lanes.busy[lane];
     if (number === null) {
       if (busy === Busy.PREPARING) {
         this.#host.notRegistered(refusal(code, message, details));
         this.#ready(lane);
-      } else if (busy === Busy.REGISTERING) this.#refused(lane, code, pauseMs);
+      } else if (busy === Busy.REGISTERING) this.#refused(lane, code, registerPauseMs(after));
       return;
     }
     if (busy !== Busy.OPEN || lanes.request[lane] !== number) return;
     // The number is free; or the next register says which one is.
     lanes.request[lane] -= 1;
-    if (isOutOfStep) lanes.live[lane] = 0;
-    this.#refused(lane, code, pauseMs);
+    if (after.isOutOfStep) lanes.live[lane] = 0;
+    this.#refused(lane, code, after.pauseMs);
   }
 
   // The load neither pings nor calls.

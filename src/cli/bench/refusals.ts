@@ -11,7 +11,7 @@ export interface AfterRefusal {
 
 /** After an error that says that the server has no room or time just now. */
 const BUSY_PAUSE_MS = 50;
-/** After a rate limit that no waiting satisfies. */
+/** After a rate limit that no waiting satisfies, and a register that is refused for good. */
 const NEVER_PAUSE_MS = 1_000;
 
 const BUSY = new Set([
@@ -39,4 +39,9 @@ export function afterRefusal(
     return { pauseMs: typeof given === 'number' ? given : NEVER_PAUSE_MS, isOutOfStep: false };
   }
   return { pauseMs: BUSY.has(code) ? BUSY_PAUSE_MS : 0, isOutOfStep: OUT_OF_STEP.has(code) };
+}
+
+/** How long a session pauses whose register was refused: else it would take the others' turns. */
+export function registerPauseMs({ pauseMs }: AfterRefusal): number {
+  return pauseMs > 0 ? pauseMs : NEVER_PAUSE_MS;
 }
