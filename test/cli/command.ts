@@ -1,8 +1,9 @@
-/** The real command in a process of its own. */
+/** The real command in a process of its own, and where it refuses in the process of the tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Command as Subcommand } from 'commander';
 import { onTestFinished } from 'vitest';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -93,4 +94,30 @@ export class Command {
 /** Runs the command to its end. */
 export function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
   return new Command(args, env).ended;
+}
+
+/**
+ * What a subcommand that is expected to refuse its arguments writes. It runs in this process, so
+ * neither exit code nor environment are those of a command: a test that looks at them runs one.
+ */
+export async function refused(
+  command: Subcommand,
+  args: readonly string[],
+): Promise<{ out: string; err: string }> {
+  let out = '';
+  let err = '';
+  const writeOut = (text: string): void => {
+    out += text;
+  };
+  const writeErr = (text: string): void => {
+    err += text;
+  };
+  command.exitOverride().configureOutput({ writeOut, writeErr });
+  try {
+    await command.parseAsync(args, { from: 'user' });
+  } catch (error) {
+    // Commander has written what it throws; the rest is written by the main program.
+    return { out, err: err === '' ? (error as Error).message : err };
+  }
+  throw new Error(`it took ${args.join(' ')}`);
 }
