@@ -5,16 +5,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { startLossyProxy } from '../../dist/cli/lossy-proxy.js';
+import { type ServeOptions, serve } from '../../dist/serve.js';
 import { type Connection, connect } from '../../dist/transport/client/connection.js';
 import { Command, run } from './command.ts';
 import { parseCsv } from './csv.ts';
 
-async function startServer(...args: string[]) {
-  const server = new Command(['serve', '--port', '0', '--shards', '1', ...args]);
-  const port = await server.port();
+/** A server in this process, which is what `sessile serve` runs. */
+async function startServer(options: ServeOptions = {}) {
+  const server = await serve({ port: 0, shards: 1, ...options });
+  onTestFinished(() => server.stop());
+  const { port } = server.address;
+  return { port, connection: await watch(port) };
+}
+
+/** A connection that looks at what a server has done. */
+async function watch(port: number): Promise<Connection> {
   const connection = await connect({ port });
   onTestFinished(() => connection.close());
-  return { server, port, connection };
+  return connection;
 }
 
 /** Runs a load that ends by itself; its report. */
@@ -31,7 +39,8 @@ async function underLoad(connection: Connection): Promise<void> {
 }
 
 test('the server counts as many requests as the load, which ends its sessions', async () => {
-  const { port, connection } = await startServer();
+  const port = await new Command(['serve', '--port', '0', '--shards', '1']).port();
+  const connection = await watch(port);
   const args = ['-n', '3000', '-c', '3', '-P', '5', '--sessions', '40', '--operation', 'put'];
   const report = await bench(String(port), ...args);
   expect(report).toMatchObject({ ok: 3000, failed: 0, errors: {}, unanswered: 0, ended: 'done' });
@@ -56,7 +65,7 @@ test('with a seed and --keep a second run goes on with the sessions of the first
 });
 
 test('what a session may not do is counted by its code, and the load goes on', async () => {
-  const { port, connection } = await startServer('--rate', '1/5');
+  const { port, connection } = await startServer({ rate: { perSecond: 1, burst: 5 } });
   const report = await bench(String(port), '-n', '24', '-c', '1', '-P', '4');
   expect(report.ok).toBeGreaterThanOrEqual(20);
   expect(report.ok + report.failed).toBe(24);
@@ -65,7 +74,7 @@ test('what a session may not do is counted by its code, and the load goes on', a
 });
 
 test('an evicted session registers anew, and its request counts as evicted', async () => {
-  const { port, connection } = await startServer('--sessions-max', '8');
+  const { port, connection } = await startServer({ sessionsMax: 8 });
   const report = await bench(String(port), '-n', '400', '-c', '2', '-P', '8');
   expect(report.ok + report.failed).toBe(400);
   expect(Object.keys(report.errors).filter((code) => code !== 'evicted')).toEqual([]);
@@ -131,7 +140,9 @@ test('requests whose connection is lost are sent again, and executed once', asyn
 });
 
 test('a server that goes away ends the run with what was seen, and exit code 2', async () => {
-  const { server, port, connection } = await startServer();
+  const server = new Command(['serve', '--port', '0', '--shards', '1']);
+  const port = await server.port();
+  const connection = await watch(port);
   const load = new Command(['bench', String(port), '-d', '600', '--reconnect-ms', '0', '--json']);
   await underLoad(connection);
   server.kill('SIGKILL');

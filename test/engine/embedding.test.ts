@@ -11,8 +11,8 @@ const WAYS: { shards: number; run: RunPolicy }[] = [
   { shards: 1, run: 'auto' },
   { shards: 1, run: 'worker' },
   { shards: 4, run: 'auto' },
-  { shards: 4, run: 'worker' },
-  { shards: 4, run: 'direct' },
+  { shards: 2, run: 'worker' },
+  { shards: 2, run: 'direct' },
 ];
 
 describe.each(WAYS)('an engine with $shards shards, run $run', (way) => {

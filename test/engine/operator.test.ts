@@ -19,7 +19,7 @@ const WAYS: { shards: number; run: RunPolicy }[] = [
   { shards: 0, run: 'auto' },
   { shards: 1, run: 'direct' },
   { shards: 1, run: 'worker' },
-  { shards: 4, run: 'auto' },
+  { shards: 3, run: 'auto' },
 ];
 
 /** All pages of a list, as ids. */
