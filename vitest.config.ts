@@ -34,7 +34,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ISOLATED,
           isolate: false,
-          setupFiles: ['test/leaves-nothing.ts', '/tmp/w-suite/cpu-setup.ts'],
+          setupFiles: ['test/leaves-nothing.ts'],
         },
       },
     ],

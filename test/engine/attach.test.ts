@@ -150,8 +150,7 @@ describe.each([0, 2])('threads that attach to an engine of %i shards', (shards) 
         session.on('state', (state) => states.push(state));
         if (how === 'a thread') await thread.run('register', { id: B });
         else server.engine.view().register(B);
-        const end = performance.now() + 3000;
-        await h.until(() => states.length > 0 || performance.now() > end);
+        await h.until(() => states.length > 0);
         expect(states, how).toEqual(['evicted']);
       }
     } finally {

@@ -20,7 +20,7 @@ describe.each(WAYS)('rate limits, with $shards shards, run $run', (way) => {
     expect(rate).toEqual({ perSecond: 1, burst: 3 });
     for (let n = 1; n <= 3; n++) await engine.request(A, session, n, 'count');
     const waits: number[] = [];
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 8; i++) {
       const error = await h.failure(engine.request(A, session, 4, 'count'));
       expect(error).toMatchObject({ name: 'RateLimitedError', code: 'rate_limited' });
       waits.push(error.retryAfterMs as number);

@@ -108,17 +108,20 @@ describe.each(WAYS)('an operator of $shards shards, run $run', (way) => {
     expect(await listed(engine, { prefix: h.id(16).slice(0, 31), limit: 3 })).toHaveLength(16);
     expect(await listed(engine, { prefix: 'f' })).toEqual([]);
     await h.clockPast(30);
+    await engine.call(A, 'get');
     const late = h.id(50);
     await engine.register(late);
-    await engine.call(A, 'get');
     // However long the lists take, no time passes between them.
     const clock = vi.spyOn(performance, 'now').mockReturnValue(performance.now());
-    expect(await listed(engine, { ageMsMin: 30 })).toHaveLength(41);
-    const idle = await listed(engine, { idleMsMin: 30, limit: 11 });
+    // However long the call and the register took, this lies between them and what was before.
+    const ageMsMin = (await engine.inspect(A))!.idleMs + 15;
+    const idleMsMin = ageMsMin;
+    expect(await listed(engine, { ageMsMin })).toHaveLength(41);
+    const idle = await listed(engine, { idleMsMin, limit: 11 });
     expect(idle).toHaveLength(40);
     expect(idle).not.toContain(A);
     expect(await listed(engine, { idleMsMin: 3_600_000 })).toEqual([]);
-    expect(await listed(engine, { ageMsMin: 30, idleMsMin: 30, prefix: '0' })).toHaveLength(39);
+    expect(await listed(engine, { ageMsMin, idleMsMin, prefix: '0' })).toHaveLength(39);
     clock.mockRestore();
     expect(await engine.list({ limit: 1 })).toMatchObject({ cursor: expect.any(String) });
   });
@@ -153,14 +156,15 @@ describe.each(WAYS)('an operator of $shards shards, run $run', (way) => {
     const engine = await h.startEngine({ ...way, sessionsMax: 3 });
     await engine.register(A);
     await engine.register(B);
-    await engine.register(C, { ttlMs: 40 });
-    let looks = 0;
-    while ((await engine.inspect(C)) !== null) {
-      looks += 1;
-      await engine.list();
-      await engine.inspect(A);
+    // On a machine that is busy it may be gone before the first look: then it gets more time.
+    for (let ttlMs = 40, looks = 0; looks === 0; ttlMs *= 2) {
+      await engine.register(C, { ttlMs });
+      while ((await engine.inspect(C)) !== null) {
+        looks += 1;
+        await engine.list();
+        await engine.inspect(A);
+      }
     }
-    expect(looks).toBeGreaterThan(0);
     expect(await listed(engine)).toEqual([A, B]);
     await engine.register(C);
     await engine.inspect(A);
@@ -211,10 +215,10 @@ describe.each(WAYS)('an operator of $shards shards, run $run', (way) => {
     const engine = await h.startEngine({ ...way, sessionsMax: 2_000 });
     for (let n = 1; n <= 5; n++) await engine.register(h.id(n));
     const expiring = Array.from({ length: 1_000 }, (_, i) => h.id(10 + i));
-    await Promise.all(expiring.map((id) => engine.register(id, { ttlMs: 300 })));
+    await Promise.all(expiring.map((id) => engine.register(id, { ttlMs: 1 })));
     await engine.register(h.id(9), { ttlMs: 600_000 });
-    expect(engine.sessions).toBe(1_006);
-    await h.clockPast(301);
+    expect(engine.stats().registered).toBe(1_006);
+    await h.clockPast(2);
     const early = engine.stats().expired;
     expect(await listed(engine)).toHaveLength(6);
     expect(await engine.inspect(expiring[7])).toBe(null);
@@ -282,15 +286,27 @@ test('a list of many lets the event loop go on, however little it finds', async 
   view.release();
 });
 
+/** A request that waits at a gate, begun before the short time of its session was over. */
+async function executing(engine: Engine, id: string) {
+  for (let ttlMs = 30; ; ttlMs *= 2) {
+    const { session } = await engine.register(id, { ttlMs });
+    const waiting = engine.request(id, session, 1, 'wait', 'gate');
+    let isLate = false;
+    waiting.catch(() => {
+      isLate = true;
+    });
+    await h.until(() => isLate || engine.stats().executing === 1);
+    if (!isLate) return { waiting, ttlMs };
+  }
+}
+
 describe.each([0, 2])('a session that executes, on %i shards', (shards) => {
   test('is listed as such, not removed, and not swept although its time is over', async () => {
     const engine = await h.startEngine({ shards, service: gates });
     const [a, b] = h.idsOfShard(engine, 0, 2);
-    const { session } = await engine.register(a, { ttlMs: 30 });
     await engine.register(b);
-    const waiting = engine.request(a, session, 1, 'wait', 'gate');
-    await h.until(() => engine.stats().executing === 1);
-    await h.clockPast(40);
+    const { waiting, ttlMs } = await executing(engine, a);
+    await h.clockPast(ttlMs + 10);
     expect(await engine.inspect(a)).toMatchObject({ executing: true, expiresInMs: 0 });
     expect(await listed(engine)).toEqual([a, b].sort());
     expect(await h.failure(engine.remove(a))).toMatchObject({ code: 'request_in_flight' });
@@ -298,7 +314,7 @@ describe.each([0, 2])('a session that executes, on %i shards', (shards) => {
     await engine.call(b, 'open', 'gate');
     expect(await waiting).toMatchObject({ body: { n: 1 } });
     expect(engine.stats().executing).toBe(0);
-    await h.clockPast(40);
+    await h.clockPast(ttlMs + 10);
     expect(await engine.inspect(a)).toBe(null);
     expect(await engine.remove(b)).toBe(true);
   });
@@ -307,15 +323,14 @@ describe.each([0, 2])('a session that executes, on %i shards', (shards) => {
 test.each([0, 1])(
   'an engine of %i shards sweeps what has expired behind many that were touched',
   async (shards) => {
-    const engine = await h.startEngine({ shards, sessionsMax: 40_000, ttlMs: 1500 });
+    const engine = await h.startEngine({ shards, sessionsMax: 40_000, ttlMs: 1000 });
     const view = engine.view();
     const kept = Array.from({ length: 20_000 }, (_, n) => h.id(n + 1));
     for (const id of kept) view.register(id);
     for (let n = 0; n < 10; n++) view.register(h.id(50_000 + n));
-    const began = performance.now();
-    // A bucket of the wheel comes up to 512 ms late, and a sweep within a second after it.
-    while (performance.now() < began + 3100) {
-      await h.clockPast(400);
+    // Those that are kept are touched again and again, so a sweep that stays with them never ends.
+    while (engine.stats().expired < 10) {
+      await h.clockPast(200);
       for (const id of kept) view.call(id, 'touch');
     }
     expect(engine.stats()).toMatchObject({ expired: 10, sessions: 20_000 });

@@ -76,13 +76,14 @@ describe.each([0, 2])('an operation that waits, on %i shards', (shards) => {
     const { engine, clients, sessions, open } = await start(shards, { sessionsMax: 3 }, 3);
     const [a, b, c] = clients;
     await engine.close(c);
-    const { session } = await engine.register(c, { ttlMs: 300 });
+    const { session } = await engine.register(c, { ttlMs: 600 });
     const waiting = [
       engine.request(a, sessions[0], 1, 'wait', 'one'),
       engine.request(b, sessions[1], 1, 'wait', 'two'),
       engine.request(c, session, 1, 'wait', 'three'),
     ];
-    await h.clockPast(400);
+    await h.until(() => engine.stats().executing === 3);
+    await h.clockPast(610);
     const other = h.idsOfShard(engine, 0, 4)[3];
     expect(await h.failure(engine.register(other))).toMatchObject({ code: 'server_busy' });
     expect(engine.sessions).toBe(3);

@@ -64,8 +64,7 @@ test('a view of an engine without workers pushes evictions to TCP clients at onc
     const states: string[] = [];
     session.on('state', (state) => states.push(state));
     server.engine.view().register(B);
-    const end = performance.now() + 2000;
-    await h.until(() => states.length > 0 || performance.now() > end);
+    await h.until(() => states.length > 0);
     expect(states).toEqual(['evicted']);
   } finally {
     await connection.close();
