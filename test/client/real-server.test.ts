@@ -1,12 +1,14 @@
 /**
- * The client against a real server process: killed and started again, connections cut between a
- * request and its reply, registers whose answer was lost.
+ * The client against a real server: a process that is killed and started again, connections cut
+ * between a request and its reply, registers whose answer was lost.
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import { type LossyProxy, startLossyProxy } from '../../dist/cli/lossy-proxy.js';
 import { type ServerProcess, startServerProcess } from '../../dist/cli/server-process.js';
 import { SessionEvictedError } from '../../dist/core/session-errors.js';
+import { type ServeOptions, serve } from '../../dist/serve.js';
 import { type Connection, connect } from '../../dist/transport/client/connection.js';
+import type { Address } from '../../dist/transport/server.js';
 
 const cleanUps: (() => unknown)[] = [];
 
@@ -14,13 +16,20 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-async function start(args: readonly string[] = []): Promise<ServerProcess> {
+async function startProcess(args: readonly string[] = []): Promise<ServerProcess> {
   const server = await startServerProcess(args);
   cleanUps.push(() => server.stop());
   return server;
 }
 
-async function startProxy(server: ServerProcess): Promise<LossyProxy> {
+/** A server that nobody kills needs no process of its own. */
+async function start(options: ServeOptions = {}): Promise<Address> {
+  const server = await serve({ port: 0, shards: 1, ...options });
+  cleanUps.push(() => server.stop());
+  return server.address;
+}
+
+async function startProxy(server: Address): Promise<LossyProxy> {
   const proxy = await startLossyProxy(server.host, server.port);
   cleanUps.push(() => proxy.stop());
   return proxy;
@@ -63,12 +72,12 @@ describe('many requests in one turn', () => {
 
 describe('a server that is killed and started again', () => {
   test('ends its sessions with a typed error and then serves new ones', async () => {
-    const first = await start();
+    const first = await startProcess();
     const connection = await client(first.port);
     const session = await connection.session();
     await session.request('put', { before: true });
     await kill(first);
-    await start(['--port', String(first.port)]);
+    await startProcess(['--port', String(first.port)]);
 
     const error = await session.request('get').catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(SessionEvictedError);
@@ -82,47 +91,50 @@ describe('a server that is killed and started again', () => {
   });
 
   test('gets a register that waited for it', async () => {
-    const first = await start();
+    const first = await startProcess();
     const connection = await client(first.port);
     await kill(first);
     const registering = connection.session();
-    await start(['--port', String(first.port)]);
+    await startProcess(['--port', String(first.port)]);
     expect((await registering).state).toBe('active');
   });
 });
 
-describe.each(['direct', 'worker'])('a connection cut between request and reply, run %s', (run) => {
-  test('executes each request once, however often its answer is lost', async () => {
-    const server = await start(['--run', run]);
-    const proxy = await startProxy(server);
-    const connection = await client(proxy.port);
-    const session = await connection.session();
-    for (let version = 1; version <= 20; version++) {
-      const lost = proxy.loseNextAnswer();
-      const requested = session.request('put', { version });
-      await lost;
-      expect(await requested).toBe(version);
-    }
-    expect(await session.request('get')).toEqual([20, { version: 20 }]);
-    expect(session.lastRequest).toBe(21);
-  });
+describe.each(['direct', 'worker'] as const)(
+  'a connection cut between request and reply, run %s',
+  (run) => {
+    test('executes each request once, however often its answer is lost', async () => {
+      const server = await start({ run });
+      const proxy = await startProxy(server);
+      const connection = await client(proxy.port);
+      const session = await connection.session();
+      for (let version = 1; version <= 20; version++) {
+        const lost = proxy.loseNextAnswer();
+        const requested = session.request('put', { version });
+        await lost;
+        expect(await requested).toBe(version);
+      }
+      expect(await session.request('get')).toEqual([20, { version: 20 }]);
+      expect(session.lastRequest).toBe(21);
+    });
 
-  test('resumes the session of a register whose answer was lost', async () => {
-    const server = await start(['--run', run, '--sessions-max', '2']);
-    const witness = await client(server.port);
-    const other = await witness.session();
-    const proxy = await startProxy(server);
-    const connection = await client(proxy.port);
-    const lost = proxy.loseNextAnswer();
-    const registering = connection.session();
-    await lost;
-    const session = await registering;
-    expect(session.resumed).toBe(true);
-    expect(await session.request('put', {})).toBe(1);
-    // A second session would have evicted this one.
-    expect(await other.request('echo', 'still here')).toBe('still here');
-  });
-});
+    test('resumes the session of a register whose answer was lost', async () => {
+      const server = await start({ run, sessionsMax: 2 });
+      const witness = await client(server.port);
+      const other = await witness.session();
+      const proxy = await startProxy(server);
+      const connection = await client(proxy.port);
+      const lost = proxy.loseNextAnswer();
+      const registering = connection.session();
+      await lost;
+      const session = await registering;
+      expect(session.resumed).toBe(true);
+      expect(await session.request('put', {})).toBe(1);
+      // A second session would have evicted this one.
+      expect(await other.request('echo', 'still here')).toBe('still here');
+    });
+  },
+);
 
 test('a session’s data is the same through its session and through its id', async () => {
   const server = await start();
@@ -141,7 +153,7 @@ test('a session’s data is the same through its session and through its id', as
 });
 
 test('a client whose session was evicted is told at once and its next request fails', async () => {
-  const server = await start(['--sessions-max', '1']);
+  const server = await start({ sessionsMax: 1 });
   const connection = await client(server.port);
   const session = await connection.session();
   const evicted = new Promise((resolve) => session.once('state', resolve));

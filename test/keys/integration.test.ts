@@ -1,5 +1,5 @@
 /** Keys over the real engine: embedded, through a view, and over TCP. From the built package. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startLossyProxy } from '../../dist/cli/lossy-proxy.js';
 import { Engine } from '../../dist/engine.js';
 import { systemClock } from '../../dist/keys/clock.js';
@@ -8,7 +8,7 @@ import { keyStoreOf } from '../../dist/keys/key-store-of.js';
 import type { KeyOptions } from '../../dist/keys/options.js';
 import { nameKey } from '../../dist/keys/record.js';
 import type { KeyStore } from '../../dist/keys/store.js';
-import { serve } from '../../dist/serve.js';
+import { type RunningServer, serve } from '../../dist/serve.js';
 import { sessionData } from '../../dist/services/session-data.js';
 import { connect } from '../../dist/transport/client/connection.js';
 import { quiet } from './virtual-clock.ts';
@@ -18,50 +18,54 @@ const operationsExist = 'peek' in sessionData.operations && 'batch' in sessionDa
 
 const DAY_MS = 86_400_000;
 
-const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
-});
+type CleanUps = (() => unknown)[];
 
-async function startEngine(shards: number): Promise<Engine> {
-  const engine = await Engine.start({ shards, sessionsMax: 100, onFull: 'reject' });
+async function cleanUp(cleanUps: CleanUps): Promise<void> {
+  for (const each of cleanUps.splice(0).reverse()) await each();
+}
+
+const LIMITS = { sessionsMax: 100, onFull: 'reject' } as const;
+
+async function startEngine(shards: number, cleanUps: CleanUps): Promise<Engine> {
+  const engine = await Engine.start({ shards, ...LIMITS });
   cleanUps.push(() => engine.stop());
   return engine;
 }
 
-async function startServer(): Promise<number> {
-  const server = await serve({ port: 0, shards: 1, sessionsMax: 100, onFull: 'reject' });
+async function startServer(cleanUps: CleanUps): Promise<RunningServer> {
+  const server = await serve({ port: 0, shards: 1, ...LIMITS });
   cleanUps.push(() => server.stop());
-  return server.address.port;
+  return server;
 }
 
-async function storeAt(port: number): Promise<KeyStore> {
+async function storeAt(port: number, cleanUps: CleanUps): Promise<KeyStore> {
   const connection = await connect({ port, reconnectMinMs: 1, reconnectMaxMs: 20 });
   cleanUps.push(() => connection.close());
   return keyStoreOf(connection);
 }
 
-/** Two stores over the same sessions, as two processes have them. */
-type Pair = readonly [KeyStore, KeyStore];
+/** Two stores over the sessions of an engine, as two processes have them. */
+type Flavour = { readonly engine: Engine; readonly pair: readonly [KeyStore, KeyStore] };
 
-const flavours: Readonly<Record<string, () => Promise<Pair>>> = {
-  'an engine in this thread': async () => {
-    const engine = await startEngine(0);
-    return [keyStoreOf(engine), keyStoreOf(engine)];
+const flavours: Readonly<Record<string, (cleanUps: CleanUps) => Promise<Flavour>>> = {
+  'an engine in this thread': async (cleanUps) => {
+    const engine = await startEngine(0, cleanUps);
+    return { engine, pair: [keyStoreOf(engine), keyStoreOf(engine)] };
   },
-  'an engine with two shards': async () => {
-    const engine = await startEngine(2);
-    return [keyStoreOf(engine), keyStoreOf(engine)];
+  'an engine with two shards': async (cleanUps) => {
+    const engine = await startEngine(2, cleanUps);
+    return { engine, pair: [keyStoreOf(engine), keyStoreOf(engine)] };
   },
-  'an engine and a view of it': async () => {
-    const engine = await startEngine(1);
+  'an engine and a view of it': async (cleanUps) => {
+    const engine = await startEngine(1, cleanUps);
     const view = engine.view();
     cleanUps.push(() => view.release());
-    return [keyStoreOf(engine), keyStoreOf(view)];
+    return { engine, pair: [keyStoreOf(engine), keyStoreOf(view)] };
   },
-  'two connections': async () => {
-    const port = await startServer();
-    return [await storeAt(port), await storeAt(port)];
+  'two connections': async (cleanUps) => {
+    const { engine, address } = await startServer(cleanUps);
+    const { port } = address;
+    return { engine, pair: [await storeAt(port, cleanUps), await storeAt(port, cleanUps)] };
   },
 };
 
@@ -87,9 +91,21 @@ async function taken(store: KeyStore, key: string): Promise<void> {
   while (!(await store.call(id, 'peek').then(Boolean, () => false))) await quiet();
 }
 
-describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (flavour) => {
+describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (name) => {
+  const cleanUps: CleanUps = [];
+  let flavour: Flavour;
+
+  beforeAll(async () => {
+    flavour = await flavours[name](cleanUps);
+  });
+  afterEach(async () => {
+    const { sessions } = await flavour.engine.list({ limit: LIMITS.sessionsMax });
+    for (const { id } of sessions) await flavour.engine.remove(id);
+  });
+  afterAll(() => cleanUp(cleanUps));
+
   test('a function runs once, and its result is kept for the retention', async () => {
-    const [a, b] = await flavours[flavour]();
+    const [a, b] = flavour.pair;
     const result = { receipt: 'A-1', lines: [1, 2.5, null], at: new Date(5000) };
     expect(await new IdempotencyKeys(a).run('k', 'f', () => result)).toBe(result);
     expect(await new IdempotencyKeys(b).run('k', 'f', () => undefined)).toEqual(result);
@@ -99,7 +115,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
   });
 
   test('many callers at once run it once', async () => {
-    const pair = await flavours[flavour]();
+    const pair = flavour.pair;
     const keys = pair.map((store) => new IdempotencyKeys(store));
     const work = new Work();
     const runs = Array.from({ length: 40 }, (_, i) => keys[i % 2].run('k', 'f', work.run));
@@ -109,7 +125,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
   });
 
   test('a function that throws frees the key for those who wait', async () => {
-    const [a, b] = await flavours[flavour]();
+    const [a, b] = flavour.pair;
     const work = new Work();
     const first = failure(new IdempotencyKeys(a).run('k', 'f', work.run));
     await work.begun();
@@ -122,7 +138,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
   });
 
   test('another fingerprint is refused, while the function runs and later', async () => {
-    const [a, b] = await flavours[flavour]();
+    const [a, b] = flavour.pair;
     const other = new IdempotencyKeys(b);
     const work = new Work();
     const first = new IdempotencyKeys(a).run('k', 'pay 100', work.run);
@@ -137,7 +153,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
   });
 
   test('a caller that shall not wait is refused while the function runs', async () => {
-    const [a, b] = await flavours[flavour]();
+    const [a, b] = flavour.pair;
     const work = new Work();
     const first = new IdempotencyKeys(a).run('k', 'f', work.run);
     await work.begun();
@@ -151,7 +167,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
   });
 
   test('a key whose owner stands still is free after its lease, and it is told', async () => {
-    const [a, b] = await flavours[flavour]();
+    const [a, b] = flavour.pair;
     const slow = new Work();
     const first = failure(frozen(a, { leaseMs: 100 }).run('k', 'f', slow.run));
     await slow.begun();
@@ -163,7 +179,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
   });
 
   test('a renewal is accepted', async () => {
-    const [a] = await flavours[flavour]();
+    const [a] = flavour.pair;
     const touched: unknown[] = [];
     const store: KeyStore = {
       register: (...args) => a.register(...args),
@@ -192,7 +208,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
   });
 
   test('a result that is too large is not made twice', async () => {
-    const [a, b] = await flavours[flavour]();
+    const [a, b] = flavour.pair;
     for (const [key, length] of [
       ['data', 2000],
       ['body', 100_000],
@@ -206,7 +222,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
   });
 
   test('a result that msgpack cannot carry is not made twice', async () => {
-    const [a, b] = await flavours[flavour]();
+    const [a, b] = flavour.pair;
     const first = await failure(new IdempotencyKeys(a).run('k', 'f', () => [() => {}]));
     expect(first).toMatchObject({ code: 'key_result_not_storable' });
     const second = await failure(new IdempotencyKeys(b).run('k', 'f', () => 'not run'));
@@ -214,7 +230,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
   });
 
   test('the function runs again when the retention is over', async () => {
-    const [a] = await flavours[flavour]();
+    const [a] = flavour.pair;
     const keys = new IdempotencyKeys(a, { retentionMs: 20 });
     let runs = 0;
     while ((await keys.run('k', 'f', () => ++runs)) === 1) await quiet();
@@ -222,7 +238,7 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
   });
 
   test('where no session is free nothing is run', async () => {
-    const [a] = await flavours[flavour]();
+    const [a] = flavour.pair;
     const keys = new IdempotencyKeys(a);
     for (let n = 0; n < 100; n++) await keys.run(`k${n}`, undefined, () => n);
     const full = await failure(keys.run('one more', undefined, () => 'not run'));
@@ -233,9 +249,12 @@ describe.skipIf(!operationsExist).each(Object.keys(flavours))('keys over %s', (f
 
 describe.skipIf(!operationsExist)('keys over a connection that loses answers', () => {
   test('each function runs once', async () => {
-    const proxy = await startLossyProxy('127.0.0.1', await startServer());
+    const cleanUps: CleanUps = [];
+    onTestFinished(() => cleanUp(cleanUps));
+    const { address } = await startServer(cleanUps);
+    const proxy = await startLossyProxy(address.host, address.port);
     cleanUps.push(() => proxy.stop());
-    const store = await storeAt(proxy.port);
+    const store = await storeAt(proxy.port, cleanUps);
     const keys = new IdempotencyKeys(store);
     for (let n = 0; n < 10; n++) {
       let runs = 0;
