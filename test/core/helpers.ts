@@ -307,9 +307,13 @@ export function checkShards(tables: SessionTable[]): void {
   if (counted !== live) throw new Error(`the ledger counts ${counted} of ${live} sessions`);
 }
 
-/** Options of a fast-check run: a fixed seed, which FC_SEED overrides. A failure prints it. */
-export function runs(numRuns: number): { seed: number; numRuns: number } {
-  return { seed: Number(process.env.FC_SEED ?? 7377), numRuns };
+/**
+ * Options of a fast-check run: a fixed seed, which FC_SEED overrides, and FC_TIMES as many runs. A
+ * failure prints the seed.
+ */
+export function runs(count: number): { seed: number; numRuns: number } {
+  const { FC_SEED = 7377, FC_TIMES = 1 } = process.env;
+  return { seed: Number(FC_SEED), numRuns: count * Number(FC_TIMES) };
 }
 
 /** A small deterministic generator (mulberry32), for runs that fast-check need not shrink. */

@@ -34,17 +34,17 @@ function agree(slots: number, sessionsMax: number, numRuns: number): void {
 }
 
 test('a table of three sessions answers as the naive model does', () => {
-  agree(3, 3, 300);
+  agree(3, 3, 120);
 });
 
 test('a table whose global limit is below its slots answers as the naive model does', () => {
-  agree(5, 2, 200);
+  agree(5, 2, 100);
 });
 
 test('a table whose slots are below the global limit answers as the naive model does', () => {
-  agree(2, 4, 200);
+  agree(2, 4, 100);
 });
 
 test('a table of one slot answers as the naive model does', () => {
-  agree(1, 1, 200);
+  agree(1, 1, 80);
 });

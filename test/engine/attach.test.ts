@@ -34,7 +34,7 @@ describe.each([0, 2])('threads that attach to an engine of %i shards', (shards) 
   test('lose no update of a session that all of them change by calls', async () => {
     const { engine, threads } = await start(shards, 2);
     await engine.register(A);
-    const count = 3000;
+    const count = 2000;
     const seen = threads.map((t) => t.run<number[]>('shared', { id: A, count }));
     const mine: unknown[] = [];
     const view = engine.view();
@@ -52,20 +52,20 @@ describe.each([0, 2])('threads that attach to an engine of %i shards', (shards) 
 
   test('execute each request of their own sessions exactly once', async () => {
     const { engine, threads } = await start(shards, 2);
-    const ends = threads.map((t, i) => t.run('own', { id: h.id(10 + i), count: 2000 }));
+    const ends = threads.map((t, i) => t.run('own', { id: h.id(10 + i), count: 1000 }));
     const { session } = await engine.register(A);
     for (let n = 1; n <= 200; n++) {
       expect(await engine.request(A, session, n, 'increment')).toMatchObject({ body: n });
     }
-    expect(await Promise.all(ends)).toEqual([2000, 2000]);
+    expect(await Promise.all(ends)).toEqual([1000, 1000]);
     for (const i of [10, 11])
-      expect(await engine.call(h.id(i), 'get')).toMatchObject({ body: 2000 });
+      expect(await engine.call(h.id(i), 'get')).toMatchObject({ body: 1000 });
     await h.checkTables(engine);
   });
 
   test('commit each number of one session once, whoever wins it', async () => {
     const { engine, threads } = await start(shards, 2);
-    const until = 2000;
+    const until = 1000;
     const won = await Promise.all(
       threads.map((t, i) => t.run<number>('contend', { id: A, name: `thread ${i}`, until })),
     );
@@ -79,7 +79,7 @@ describe.each([0, 2])('threads that attach to an engine of %i shards', (shards) 
     const ids = h.idsOfShard(engine, 0, 2);
     for (const id of ids) await engine.register(id);
     const heard = threads.map((t, i) => {
-      return t.run('echo', { id: ids[i], name: `thread ${i}`, count: 20_000 });
+      return t.run('echo', { id: ids[i], name: `thread ${i}`, count: 8_000 });
     });
     expect(await Promise.all(heard)).toEqual(['its own', 'its own']);
   });

@@ -138,7 +138,7 @@ test.each(WAYS)('registers of %j that all come at once stay within the limit', a
   const engine = await h.startEngine({ ...way, sessionsMax: SESSIONS_MAX });
   let most = 0;
   const under: Promise<unknown>[] = [];
-  for (let i = 0; i < 3000; i++) {
+  for (let i = 0; i < 1500; i++) {
     under.push(engine.register(h.id(1 + random.below(IDS * 8))));
     most = Math.max(most, engine.sessions);
     if (i % 100 === 0) await h.nextTurn();
@@ -148,10 +148,11 @@ test.each(WAYS)('registers of %j that all come at once stay within the limit', a
   void done.then(() => {
     settled = true;
   });
-  await h.until(() => {
+  // A place too many may be taken for a moment only, so this looks without a pause.
+  while (!settled) {
     most = Math.max(most, engine.sessions);
-    return settled;
-  });
+    await h.nextTurn();
+  }
   expect(refusals(await done)).toEqual([]);
   expect(most).toBe(SESSIONS_MAX);
   // Two registers of one id at once may evict for both, and then only one takes a place.

@@ -8,7 +8,7 @@ import { LITMUS } from './rounds.ts';
 import { DIST, runFor } from './run.ts';
 
 const SEED = Number(process.env.LITMUS_SEED ?? 7377);
-const RECORDS = 40_000;
+const RECORDS = 25_000;
 const STUCK_MS = 20_000;
 
 it.each(Object.keys(LITMUS))(

@@ -224,7 +224,7 @@ describe.each(['direct', 'worker'] as const)('a server that runs %s', (run) => {
       if (found !== wanted) throw new Error(`${found} came in place of ${wanted}`);
     }
     expect(await until(client)).toEqual([]);
-  }, 12_000);
+  });
 
   it('stops in the middle of a flood: what it answered is whole and in order', async () => {
     const on = await start({ run });
