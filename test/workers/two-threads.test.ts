@@ -10,9 +10,10 @@ import { createDoorbell } from '../../src/workers/doorbell.ts';
 import { createRing } from '../../src/workers/ring.ts';
 
 const SEED = Number(process.env.FC_SEED ?? 7377);
-const DEADLINE_MS = 15_000;
+/** Seconds are enough, unless others need the processors too. */
+const DEADLINE_MS = 60_000;
 /** Longer than the deadline, so that no sleep ends by itself. */
-const SLEEP_MS = 20_000;
+const SLEEP_MS = 90_000;
 const DATA = 128;
 
 interface Traffic {
@@ -117,12 +118,12 @@ it(
   async () => {
     const report = await run({
       words: 256,
-      count: 50_000,
+      count: 25_000,
       burstMax: 2,
       pauseMax: 6_000,
       sleeps: true,
     });
-    expect(report.sleeps).toBeGreaterThan(1_000);
+    expect(report.sleeps).toBeGreaterThan(500);
   },
   DEADLINE_MS,
 );
