@@ -93,4 +93,4 @@ it('a server survives any number of refused options with long names', async () =
   );
   client.destroy();
   await server.stop();
-}, 8_000);
+});

@@ -101,7 +101,7 @@ describe.each(['direct', 'worker'] as const)('a server that runs %s', (run) => {
       if (answer[3] !== n || answer[5] !== body) throw new Error(`answer ${n}: ${answer}`);
     }
     other.destroy();
-  }, 12_000);
+  });
 
   it('takes the longest frame byte by byte', async () => {
     const whole = frameOf(PING, 'x'.repeat(FRAME_BYTES_MAX - 5));
