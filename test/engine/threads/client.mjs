@@ -3,7 +3,8 @@
  * the table below, and is answered with its result.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { attach } from '../../../dist/index.js';
+// Not the whole package: each of many threads would load it anew, and docs/embedding.md does.
+import { attach } from '../../../dist/embedding/attach.js';
 
 let view;
 let begun;
