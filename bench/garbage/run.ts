@@ -12,7 +12,9 @@ import type { Counted, Job } from './job.ts';
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url));
 const TSX = import.meta.resolve('tsx');
-const FLAGS = ['--expose-gc', '--min-semi-space-size=1', '--max-semi-space-size=1'];
+// What the start leaves among the old objects must not bring on a collection of its own later.
+const OLD = '--initial-old-space-size=256';
+const FLAGS = ['--expose-gc', OLD, '--min-semi-space-size=1', '--max-semi-space-size=1'];
 const TRACE = ['--trace-deopt', '--redirect-code-traces'];
 
 /** Counts what a job leaves behind, in a process that is ended after so long at the latest. */
