@@ -86,7 +86,7 @@ test('an evicted session registers anew, and its request counts as evicted', asy
 });
 
 test('sessions that cannot be registered are counted by code; when none can, it ends', async () => {
-  const { port, connection } = await startServer('--sessions-max', '8', '--on-full', 'reject');
+  const { port, connection } = await startServer({ sessionsMax: 8, onFull: 'reject' });
   const report = await bench(String(port), '-n', '40', '-c', '2', '-P', '5');
   expect(report).toMatchObject({ registered: 8, register_errors: { sessions_exhausted: 2 } });
   expect(report.ok + report.failed).toBe(40);
@@ -100,7 +100,7 @@ test('sessions that cannot be registered are counted by code; when none can, it 
 });
 
 test('connections that the server has no room for end it with 1 and what it says', async () => {
-  const { port } = await startServer('--connections-max', '2');
+  const { port } = await startServer({ connectionsMax: 2 });
   const { code, out, err } = await run(['bench', String(port), '-d', '600', '-c', '4']);
   expect({ code, out }).toEqual({ code: 1, out: '' });
   expect(err).toMatch(/^sessile: .*as many connections as it takes.*\n$/);

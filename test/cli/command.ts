@@ -5,6 +5,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Command as Subcommand } from 'commander';
 import { onTestFinished } from 'vitest';
+import { terminalText } from '../../dist/cli/option-names.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
@@ -117,7 +118,7 @@ export async function refused(
     await command.parseAsync(args, { from: 'user' });
   } catch (error) {
     // Commander has written what it throws; the rest is written by the main program.
-    return { out, err: err === '' ? (error as Error).message : err };
+    return { out, err: err === '' ? terminalText(error, command) : err };
   }
   throw new Error(`it took ${args.join(' ')}`);
 }

@@ -49,7 +49,7 @@ async function kill(server: ServerProcess): Promise<void> {
 
 describe('many requests in one turn', () => {
   test('each has its own answer, however long it is and its neighbours are', async () => {
-    const server = await start(['--sessions-max', '200', '--reply-bytes-max', '50000']);
+    const server = await start({ sessionsMax: 200, replyBytesMax: 50_000 });
     const connections = [await client(server.port), await client(server.port)];
     // Every third is of the second connection: what one of them sends does not lie in one piece.
     const sessions = await Promise.all(
