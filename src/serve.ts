@@ -61,7 +61,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
     );
   }
   const checked = { ...options, bodyBytesMax };
-  options.log?.info('started', started(checked, config, operating));
+  options.log?.info('starting', beginning(checked, config, operating));
   warnOfDescriptors(options.log, config.connectionsMax, checkOptions(checked).sharding.shards);
   const engine = await Engine.start(checked);
   const { memory, log } = engine;
@@ -171,8 +171,8 @@ function warnOfDescriptors(log: EventLog | undefined, connections: number, shard
   if (limit !== undefined && limit < needed) log?.warn('descriptors_low', { limit, needed });
 }
 
-/** What the server was started with. Every option that could hold a secret is left out. */
-function started(
+/** What the server starts with. Every option that could hold a secret is left out. */
+function beginning(
   options: ServeOptions,
   config: ServerConfig,
   operating: OperatorPlace | undefined,

@@ -6,7 +6,7 @@
 
 /** Every event there is, in about the order in which a life brings them. */
 export const EVENT_NAMES = [
-  'started',
+  'starting',
   'descriptors_low',
   'recovering',
   'recovered',

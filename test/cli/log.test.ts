@@ -42,7 +42,7 @@ test('it is a JSON object a line, from start to stop, and standard output is as 
   expect(code).toBe(0);
   expect(out).toMatch(/^listening on 127\.0\.0\.1:\d+\nsessions are kept in .+\noperator .+\n$/);
   const lines = events(err);
-  const names = ['started', 'recovered', 'listening', 'configuration_reloaded', 'stopping'];
+  const names = ['starting', 'recovered', 'listening', 'configuration_reloaded', 'stopping'];
   expect(lines.map(({ event }) => event)).toEqual([...names, 'stopped']);
   expect(lines[0]).toMatchObject({ level: 'info', pid: command.child.pid, data_dir: dataDir });
   expect(lines[2]).toMatchObject({ host: '127.0.0.1', port });

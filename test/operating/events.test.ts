@@ -44,7 +44,7 @@ test('a life is told from start to stop, with what was done in it', async () => 
   client.send(REQUEST, idOf(1), session, 1, ECHO, 'x');
   await client.next();
   await stop();
-  expect(log.names).toEqual(['started', 'listening', 'stopping', 'stopped']);
+  expect(log.names).toEqual(['starting', 'listening', 'stopping', 'stopped']);
   const [started, listening, stopping, stopped] = log.events.map(({ fields }) => fields);
   expect(started).toMatchObject({ version: VERSION, connections_max: 7, ttl_ms: null, shards: 1 });
   const { port } = server.address;
@@ -54,7 +54,7 @@ test('a life is told from start to stop, with what was done in it', async () => 
 });
 
 test('a start tells which doors are open and what they ask for, and no secret', async () => {
-  const plain = (await start()).log.of('started')[0].fields;
+  const plain = (await start()).log.of('starting')[0].fields;
   expect(plain).toMatchObject({
     ...{ socket: null, tls: false, client_certificates: false, tokens: false, jwt: false },
     ...{ insecure: false, operator_host: null, operator_tls: null },
@@ -67,7 +67,7 @@ test('a start tells which doors are open and what they ask for, and no secret', 
     ...{ tlsClientCa: fixture('ca.pem'), tokens: fileWith(`${token} ops operator`) },
     ...{ jwtKey: fileWith(SECRET), insecure: true, operatorPort: 0, operatorHost: '0.0.0.0' },
   });
-  const { fields } = log.of('started')[0];
+  const { fields } = log.of('starting')[0];
   expect(fields).toMatchObject({
     ...{ socket: null, tls: true, client_certificates: true, tokens: true, jwt: true },
     ...{ insecure: true, operator_host: '0.0.0.0', operator_tls: true },
