@@ -3,9 +3,10 @@
  * of the two its client speaks. Whoever speaks the wrong one is told so in plain HTTP, which most
  * programs show in one way or another, and nobody reads further what they sent.
  */
-import { createServer as createHttpServer, type RequestListener } from 'node:http';
+import { createServer as createHttpServer, type RequestListener, STATUS_CODES } from 'node:http';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
 import type { Server, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { assert } from '../core/assert.ts';
 import { TLS_HANDSHAKE, type TlsContext } from '../security/tls.ts';
 import type { Notices } from '../transport/notices.ts';
@@ -43,6 +44,7 @@ export class HttpEntrance {
     const server = this.#https ?? createHttpServer(OPTIONS, listener);
     server.setTimeout(HTTP_IDLE_MS);
     server.maxConnections = HTTP_CONNECTIONS_MAX;
+    server.on('clientError', answerBadRequest);
     // What begins a connection comes second now, after a look at its first byte.
     const [begin, ...others] = server.listeners('connection');
     assert(begin !== undefined && others.length === 0, 'one listener begins connections');
@@ -87,7 +89,7 @@ export class HttpEntrance {
     const [wrong, right] = isTls ? ['HTTPS', 'plain HTTP'] : ['plain HTTP', 'HTTPS'];
     const text = `who speaks ${wrong} to the operator port was refused: it speaks ${right}`;
     this.#notices.say(isTls ? 'operator_tls' : 'operator_plain', text);
-    socket.end(refusalText(`this port speaks ${right}, not ${wrong}`), () => socket.destroy());
+    socket.end(refusalText(400, `this port speaks ${right}, not ${wrong}`), () => socket.destroy());
   }
 }
 
@@ -110,10 +112,26 @@ function httpsServer(tls: TlsContext, notices: Notices, listener: RequestListene
   return server;
 }
 
-function refusalText(message: string): string {
+/**
+ * To who sends what is no request, or none in time. Node's own answer would be lost where another
+ * write of TLS is under way, as at the end of a handshake: it lets go of the socket at once.
+ */
+function answerBadRequest({ code = '' }: NodeJS.ErrnoException, socket: Duplex): void {
+  const isLate = code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  // What else fails is the connection, or its handshake.
+  if (!socket.writable || !(isLate || code.startsWith('HPE_'))) return void socket.destroy();
+  let text = refusalText(400, 'this is no HTTP request');
+  if (isLate) text = refusalText(408, 'the request did not come in time');
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    text = refusalText(431, `the headers have more than ${HTTP_HEADER_BYTES_MAX} bytes`);
+  }
+  socket.end(text, () => socket.destroy());
+}
+
+function refusalText(status: number, message: string): string {
   const body = JSON.stringify({ code: 'malformed_request', message });
   const lines = [
-    'HTTP/1.1 400 Bad Request',
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'connection: close',
     'content-type: application/json; charset=utf-8',
     `content-length: ${Buffer.byteLength(body)}`,

@@ -108,9 +108,7 @@ describe('the operator port of a server with TLS', () => {
     const [server] = await startOpen();
     const { port } = server.operatorAddress!;
     const long = { headers: { cookie: 'x'.repeat(20_000) } };
-    // Node drops its own answer when the request came with the end of the handshake.
-    const status = await ask(server, '/healthz', long).then(String, ({ code }) => code);
-    expect(status).toMatch(/^431,|ECONNRESET/);
+    expect(await ask(server, '/healthz', long)).toEqual([431, expect.stringContaining('16384')]);
     const waiting = Array.from({ length: HTTP_CONNECTIONS_MAX }, () => connectPlain({ port }));
     onTestFinished(() => {
       for (const socket of waiting) socket.destroy();
