@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { InvalidOptionError, SessileError } from '../core/errors.ts';
 import { DEFAULT_HOST, DEFAULT_PORT } from '../transport/protocol.ts';
+import { checkSocketPath } from '../transport/socket-path.ts';
 import { numeric } from './arguments.ts';
 
 /** `host`, `host:port`, `[ipv6]:port`, or a port alone. */
@@ -79,6 +80,8 @@ export function endpointOf(address: Address | undefined, options: EndpointOption
   if (socket !== undefined && address !== undefined) {
     throw new InvalidOptionError('--socket', socket, 'given without an address, or left out');
   }
+  // Also for commands with sockets of their own: a path that is cut off names another socket.
+  if (socket !== undefined) checkSocketPath('--socket', socket);
   const { host, port } = address ?? { host: DEFAULT_HOST, port: DEFAULT_PORT };
   return { host, port, path: socket, token, tls: tlsOf(options), timeoutMs };
 }

@@ -208,6 +208,7 @@ test.each([
   [['1:2:3'], 'host:port'],
   [['-c', '0'], '-c is 0'],
   [['--socket', 'nowhere', '127.0.0.1:1'], '--socket'],
+  [['--socket', `/${'n'.repeat(120)}`], 'bytes, which the system allows; it has 121'],
 ])('%j ends with 1 and one line', async (args, said) => {
   const { code, out, err } = await run(['bench', ...args]);
   expect({ code, out }).toEqual({ code: 1, out: '' });
