@@ -106,6 +106,8 @@ function httpsServer(tls: TlsContext, notices: Notices, listener: RequestListene
     listener,
   );
   server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+    // It is no failure of theirs that the server stops.
+    if (!server.listening) return;
     const why = error.code ?? error.message;
     notices.say('operator_tls', `a TLS handshake at the operator port failed: ${why}`);
   });

@@ -199,7 +199,9 @@ export class Entrance {
     // One without a good certificate is not cut off in the handshake: it is told what it lacks.
     const server = createTlsServer({ ...tls, requestCert: isMutual, rejectUnauthorized: false });
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-      notices.say('tls', `a TLS handshake failed: ${error.code ?? error.message}`);
+      const why = error.code ?? error.message;
+      // It is no failure of theirs that the server stops.
+      if (this.#listener.listening) notices.say('tls', `a TLS handshake failed: ${why}`);
       socket.destroy();
     });
     server.on('secureConnection', (socket) => {

@@ -134,22 +134,26 @@ describe('the operator port of a server with TLS', () => {
   });
 
   test('closes what is open when the server stops: silent, shaking hands, idle', async () => {
-    const [server] = await startOpen();
+    const [server, notices] = await startOpen();
     const { port } = server.operatorAddress!;
     const silent = connectPlain({ port });
     const half = connectPlain({ port });
     half.write(Buffer.from([0x16, 3, 1]));
+    const guest = connectPlain({ port: server.address.port });
+    guest.write(Buffer.from([0x16, 3, 1]));
     const idle = connectTls({ port, rejectUnauthorized: false });
-    const all = [silent, half, idle];
+    const all = [silent, half, guest, idle];
     for (const socket of all) socket.on('error', () => {}).resume();
     await Promise.all([
       once(silent, 'connect'),
       once(half, 'connect'),
+      once(guest, 'connect'),
       once(idle, 'secureConnect'),
     ]);
     const closed = all.map((socket) => once(socket, 'close'));
     await server.stop();
     await Promise.all(closed);
+    expect(notices).toEqual([]);
   });
 });
 
