@@ -15,7 +15,13 @@ import { FRAME_OVERHEAD_BYTES, ID_BYTES, PROTOCOL_VERSION, ToServer } from '../p
  */
 const SLAB_BYTES = 16_384;
 
-const writer = new FrameWriter();
+const NOWHERE = Buffer.alloc(0);
+
+const slab = new FrameWriter();
+/** For one frame that is longer than a slab. */
+const own = new FrameWriter();
+/** That of the frame that is being written. */
+let writer = slab;
 /** Where the frame begins that is being written. */
 let start = 0;
 
@@ -94,7 +100,7 @@ export function callFrame(
 
 function open(kind: number, fields: number, extraBytes: number): void {
   const bytes = FRAME_OVERHEAD_BYTES + extraBytes;
-  // What is longer gets memory of its own, and the slab goes to waste with it.
+  writer = bytes > SLAB_BYTES ? own : slab;
   if (writer.room < bytes) writer.use(Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes)));
   start = writer.at;
   writer.begin(kind, fields);
@@ -107,5 +113,8 @@ function identify(identity: Identity): void {
 function finish(body?: Uint8Array): Buffer {
   if (body !== undefined) writer.raw(body, 0, body.byteLength);
   writer.finish();
-  return writer.bytes.subarray(start, writer.at);
+  const frame = writer.bytes.subarray(start, writer.at);
+  // Only whoever sends it keeps so much memory.
+  if (writer === own) own.use(NOWHERE);
+  return frame;
 }
