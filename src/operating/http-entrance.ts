@@ -9,9 +9,11 @@ import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { assert } from '../core/assert.ts';
 import { TLS_HANDSHAKE, type TlsContext } from '../security/tls.ts';
+import { AddressCounts, addressKey } from '../transport/address-counts.ts';
 import type { Notices } from '../transport/notices.ts';
 import {
   HTTP_CONNECTIONS_MAX,
+  HTTP_CONNECTIONS_PER_ADDRESS_MAX,
   HTTP_HEADER_BYTES_MAX,
   HTTP_HEADERS_TIMEOUT_MS,
   HTTP_IDLE_MS,
@@ -36,6 +38,7 @@ export class HttpEntrance {
   readonly #notices: Notices;
   /** Open connections, at most `HTTP_CONNECTIONS_MAX`. */
   readonly #sockets = new Set<Socket>();
+  readonly #addresses = new AddressCounts(HTTP_CONNECTIONS_PER_ADDRESS_MAX);
   readonly #begin: Begin;
 
   constructor(tls: TlsContext | undefined, notices: Notices, listener: RequestListener) {
@@ -67,12 +70,20 @@ export class HttpEntrance {
   }
 
   #arrive(socket: Socket): void {
+    const key = addressKey(socket.remoteAddress);
+    if (!this.#addresses.enter(key)) {
+      const text = `connections of ${key} to the operator port are refused: it has`;
+      this.#notices.say('operator_address', `${text} ${this.#addresses.max} already`);
+      socket.destroy();
+      return;
+    }
     const late = setTimeout(() => socket.destroy(), HTTP_HEADERS_TIMEOUT_MS);
     this.#sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
       clearTimeout(late);
       this.#sockets.delete(socket);
+      this.#addresses.leave(key);
     });
     socket.once('readable', () => {
       clearTimeout(late);

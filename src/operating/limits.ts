@@ -9,6 +9,9 @@ export const OPERATOR_PORT_DEFAULT = 7378;
 /** A console keeps up to six, a scraper one. */
 export const HTTP_CONNECTIONS_MAX = 64;
 
+/** Half of them: whoever takes as many as it can leaves room for a probe of somebody else. */
+export const HTTP_CONNECTIONS_PER_ADDRESS_MAX = 32;
+
 /** A request's line and headers: a token takes at most half of it. */
 export const HTTP_HEADER_BYTES_MAX = 16 * 1024;
 

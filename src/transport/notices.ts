@@ -6,7 +6,14 @@
 /** How long a kind of notice is not repeated. */
 const QUIET_MS = 60_000;
 
-export type NoticeKind = 'tls' | 'plain' | 'address' | 'files' | 'operator_tls' | 'operator_plain';
+export type NoticeKind =
+  | 'tls'
+  | 'plain'
+  | 'address'
+  | 'files'
+  | 'operator_tls'
+  | 'operator_plain'
+  | 'operator_address';
 
 export class Notices {
   readonly #say: (text: string) => void;

@@ -131,8 +131,7 @@ export function resolveSettings(options: ConnectOptions): Settings {
   if (path !== undefined) checkSocketPath('path', path);
   const tls = tlsOption(options.tls);
   if (path !== undefined && tls !== undefined) {
-    const expected = 'left out: a Unix socket has no TLS';
-    throw new InvalidOptionError('tls', typeof options.tls, expected);
+    throw new InvalidOptionError('tls', true, 'left out: a Unix socket has no TLS');
   }
   const maxMs = options.reconnectMaxMs ?? Math.max(2000, reconnectMinMs);
   return {
