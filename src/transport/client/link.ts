@@ -30,7 +30,7 @@ const FLUSH_FRAMES = 32;
 export type LinkError = ConnectionClosedError | ProtocolError | TlsError;
 
 export interface LinkHooks {
-  /** The socket is connected; what is sent during this call leaves as the first write. */
+  /** The socket is connected; what is sent during this call leaves first. */
   opened(): void;
   /** The socket has ended or was given up. Called once, never during the constructor. */
   down(error: LinkError): void;
