@@ -10,7 +10,7 @@ import { createRequire, syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 import timers from 'node:timers';
 import timersPromises from 'node:timers/promises';
-import { currentMachine, FOLDER, touched } from './current.ts';
+import { currentMachine, FOLDER, isInWorld, touched } from './current.ts';
 import type { Task } from './scheduler.ts';
 import { SimulatedPool } from './simulated-pool.ts';
 
@@ -71,14 +71,23 @@ function clear(handle: unknown): void {
   if (handle instanceof Handle) handle.cancel();
 }
 
+type AnyFunction = (...values: never[]) => unknown;
+
+/** The real one before there is a world: modules are loaded with it. */
+function inWorld(simulated: AnyFunction, real: AnyFunction): AnyFunction {
+  return (...values) => (isInWorld() ? simulated : real)(...values);
+}
+
 function replaceTimers(): void {
+  const { setTimeout, setInterval, setImmediate } = timers;
+  const { clearTimeout, clearInterval, clearImmediate } = timers;
   const all = {
-    setTimeout: timeout,
-    setInterval: interval,
-    setImmediate: immediate,
-    clearTimeout: clear,
-    clearInterval: clear,
-    clearImmediate: clear,
+    setTimeout: inWorld(timeout, setTimeout),
+    setInterval: inWorld(interval, setInterval),
+    setImmediate: inWorld(immediate, setImmediate),
+    clearTimeout: inWorld(clear, clearTimeout),
+    clearInterval: inWorld(clear, clearInterval),
+    clearImmediate: inWorld(clear, clearImmediate),
   };
   Object.assign(globalThis, all);
   Object.assign(timers, all);
@@ -91,7 +100,8 @@ function replaceTimers(): void {
 function replaceClocks(): void {
   const performance = { now: () => scheduler().nowMs, timeOrigin: 0 };
   Object.defineProperty(globalThis, 'performance', { value: performance, configurable: true });
-  Date.now = () => scheduler().wallMs;
+  const { now } = Date;
+  Date.now = () => (isInWorld() ? scheduler().wallMs : now());
   const hrtime = (): [number, number] => {
     const { nowMs } = scheduler();
     const seconds = Math.floor(nowMs / 1e3);
@@ -158,9 +168,10 @@ function replaceSockets(): void {
       if (network.isSocket(fd)) return network.writeNow(fd, bytes, at, length);
       return writeSync(fd, bytes, at, length, position);
     },
-    // The lock of the data directory: what it takes is a file to ask flock(1) for.
-    openSync: (path: string, ...rest: [string, number]) =>
-      path.startsWith(FOLDER) ? LOCK : openSync(path, ...rest),
+    // The lock of the data directory: what it takes is a file to ask flock(1) for. From version
+    // 22 on Node reads modules through this too, by URL.
+    openSync: (path: fs.PathLike, ...rest: [string, number]) =>
+      typeof path === 'string' && path.startsWith(FOLDER) ? LOCK : openSync(path, ...rest),
     closeSync: (fd: number) => (fd === LOCK ? currentMachine().unlock() : closeSync(fd)),
   });
   const { spawnSync } = childProcess;

@@ -15,6 +15,11 @@ export function currentMachine(): Machine {
   return machine;
 }
 
+/** Whether there is a world. Node loads modules before, from version 22 on in this thread. */
+export function isInWorld(): boolean {
+  return machine !== undefined;
+}
+
 /** Shared words are touched, perhaps by the simulator itself, before there is any world. */
 export function touched(): void {
   machine?.touched();
