@@ -65,7 +65,12 @@ describe('many requests in one turn', () => {
       const answers = await Promise.all(
         sessions.map((session, i) => session.request('echo', bodies[i])),
       );
-      expect(answers).toEqual(bodies);
+      // Compared as bytes: a walk through so many elements would take seconds.
+      const isOwn = (answer: unknown, i: number): boolean => {
+        const { text, bytes } = answer as (typeof bodies)[number];
+        return text === bodies[i].text && bodies[i].bytes.equals(bytes);
+      };
+      expect(answers.findIndex((answer, i) => !isOwn(answer, i))).toBe(-1);
     }
   });
 });

@@ -1,4 +1,5 @@
 /** Sessions that end with their connection: all of them, no other, and whatever they are doing. */
+import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type RunningServer, type ServeOptions, serve } from '../../dist/serve.js';
@@ -103,13 +104,22 @@ describe.each(['direct', 'worker'] as const)('on a server that runs %s', (run) =
 
   it('a client on the same port inherits nothing', async () => {
     await start({ run });
-    const first = await greeted();
-    const port = first.socket.localPort as number;
-    const session = await first.register(A, SCOPED);
-    first.socket.resetAndDestroy();
-    await until(() => server.engine.sessions === 0);
-    const second = await greeted(port);
-    expect(second.socket.localPort).toBe(port);
+    let session = 0;
+    let second: RawClient | undefined;
+    // Another process of the machine may take the port between the two.
+    for (let tries = 0; second === undefined && tries < 20; tries++) {
+      const first = await greeted();
+      const port = first.socket.localPort as number;
+      session = await first.register(A, SCOPED);
+      first.socket.resetAndDestroy();
+      await until(() => server.engine.sessions === 0);
+      second = await greeted(port).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'EADDRINUSE') return undefined;
+        throw error;
+      });
+      expect(second?.socket.localPort ?? port).toBe(port);
+    }
+    assert(second !== undefined, 'a port is free twice in 20 tries');
     expect(await asked(second, A, session, 1)).toEqual([EVICTION, A, session, 'disconnected']);
     second.send(REGISTER, A, {});
     const answer = await second.next();
