@@ -98,7 +98,7 @@ export class SimulatedSocket extends Duplex {
     const peer = this.#peer;
     if (peer === undefined || this.thread.isDead) return 0;
     // Nobody reads any more: what is written leaves, and is lost.
-    if (peer.destroyed || this.#isCut) return bytes.length;
+    if (peer.destroyed || peer.thread.isDead || this.#isCut) return bytes.length;
     const room = Math.max(0, this.network.options.bufferBytes - peer.#incomingBytes);
     const taken = Math.min(room, bytes.length);
     if (taken > 0) {
@@ -157,6 +157,9 @@ export class SimulatedSocket extends Duplex {
   abandoned(): void {
     this.#incoming.length = 0;
     this.#peer?.lost();
+    // Its system still takes what the other side writes, and answers with a reset.
+    if (this.#waiting !== undefined) this.#resumePeer(this.#waiting);
+    this.#waiting = undefined;
     this.network.forget(this);
   }
 
