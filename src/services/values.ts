@@ -53,9 +53,7 @@ const scratch = new Uint8Array(SCRATCH_BYTES);
  */
 export function decodeShared(bytes: Uint8Array, at: number, length: number): unknown {
   if (length > SCRATCH_BYTES) return packr.unpack(bytes.slice(at, at + length));
-  for (let i = 0; i < length; i++) scratch[i] = bytes[at + i];
-  // Nothing of the value aliases the scratch: strings are decoded, bytes copied.
-  return packr.unpack(scratch, length);
+  return decodeCopied(scratch, bytes, at, length);
 }
 
 /** Bytes of a value that is decoded from it are Buffers. */
@@ -69,8 +67,13 @@ export function decodeInChunk(bytes: Uint8Array, at: number, length: number): un
   if (length > SCRATCH_BYTES) {
     return packr.unpack(Buffer.from(bytes.buffer, bytes.byteOffset + at, length));
   }
-  for (let i = 0; i < length; i++) chunkScratch[i] = bytes[at + i];
-  return packr.unpack(chunkScratch, length);
+  return decodeCopied(chunkScratch, bytes, at, length);
+}
+
+/** Nothing of the value aliases the copy: strings are decoded, bytes copied. */
+function decodeCopied(copy: Uint8Array, bytes: Uint8Array, at: number, length: number): unknown {
+  for (let i = 0; i < length; i++) copy[i] = bytes[at + i];
+  return packr.unpack(copy, length);
 }
 
 /**

@@ -23,7 +23,7 @@ const KEEP_ALIVE_MS = 30_000;
 
 /**
  * So many frames leave before the turn is over, so that the server works on them while the next
- * ones are made: with one connection twice as many requests a second. Fewer cost more writes.
+ * ones are made (docs/performance.md has the figures). Fewer cost more writes.
  */
 const FLUSH_FRAMES = 32;
 
