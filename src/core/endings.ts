@@ -63,8 +63,12 @@ export class Endings {
     this.#rows = parts.arena.regions.rows;
   }
 
-  /** Ends a live session that is not executing; `ended` then says whom to tell. */
-  end(slot: number, reason: Reason): void {
+  /**
+   * Ends a live session that is not executing; `ended` then says whom to tell.
+   *
+   * @param handsOver gives its place back at once, also where the ledger defers
+   */
+  end(slot: number, reason: Reason, handsOver = false): void {
     const words = this.#words;
     const row = this.#rowOf(slot);
     const flags = words[row + Row.FLAGS];
@@ -77,15 +81,19 @@ export class Endings {
     this.#memory.remember(hash, row, reason);
     words[Header.INTENT_SLOT] = slot;
     words[Header.INTENT_REASON] = reason;
+    const defers = this.#ledger.defers && !handsOver;
+    words[Header.INTENT_DEFERS] = defers ? 1 : 0;
     words[Header.INTENT] = Intent.END;
     this.#logged();
     this.#index.remove(hash, slot);
     this.#order.remove(slot);
     this.#wheel.remove(slot);
     this.#pool.give(slot);
-    this.#ledger.give(1);
-    // As in `register`: nothing lies between the two.
-    words[Header.LIVE] -= 1;
+    if (!defers) {
+      this.#ledger.give(1);
+      // As in `register`: nothing lies between the two.
+      words[Header.LIVE] -= 1;
+    }
     this.count += 1;
     this.#floats[Header.COUNTERS / 2 + Counter.ENDED + reason] += 1;
   }
@@ -95,8 +103,8 @@ export class Endings {
     const words = this.#words;
     const slot = words[Header.INTENT_SLOT];
     words[this.#rowOf(slot) + Row.FLAGS] = 0;
-    this.#log?.ended(slot, words[Header.INTENT_REASON]);
-    words[Header.INTENT] = Intent.NONE;
+    if (this.#log === undefined) words[Header.INTENT] = Intent.NONE;
+    else this.#log.ended(slot, words[Header.INTENT_REASON], words[Header.INTENT_DEFERS] !== 0);
   }
 
   /** Ends and logs a session that a dead runner had begun to end; a rebuild does the rest. */
@@ -109,6 +117,9 @@ export class Endings {
    * lowest bound of the other shards). Pinned sessions are passed over; there are never more of
    * them than `Header.EXECUTING` says, which bounds the walk. On `EVICTED` see `ended`. With
    * `onlyExpired` it must have expired too, which frees its place without evicting anybody.
+   *
+   * Whoever is evicted hands the place over at once. If a crash loses that end and not the register
+   * that took the place, recovery evicts the oldest, which it was.
    */
   evictOldest(limitMs: number, onlyExpired = false): Eviction {
     const oldest = this.#victims.oldest();
@@ -122,7 +133,7 @@ export class Endings {
       this.#victims.publish(time);
       return time > limitMs ? Eviction.NOT_OLDEST : Eviction.NOT_EXPIRED;
     }
-    this.end(oldest, isExpired ? Reason.EXPIRED : Reason.EVICTED);
+    this.end(oldest, isExpired ? Reason.EXPIRED : Reason.EVICTED, !onlyExpired);
     const next = this.#victims.oldest();
     this.#victims.publish(next < 0 ? NOTHING_TO_EVICT : this.#order.timeOf(next));
     return Eviction.EVICTED;

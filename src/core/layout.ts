@@ -122,7 +122,10 @@ export const enum Header {
   /** Which runner may touch this arena now; 0 = nobody. Only through Atomics. */
   OWNER = 32,
 
-  /** Live sessions, which is also what this shard has taken from the ledger. */
+  /**
+   * Live sessions, which is also what this shard has taken from the ledger, beside the places of
+   * those whose end is to be written first.
+   */
   LIVE = 64,
   EXECUTING = 65,
   FREE_HEAD = 66,
@@ -156,6 +159,8 @@ export const enum Header {
   INTENT_TTL = 111,
   /** Why a session ends. */
   INTENT_REASON = 112,
+  /** Whether its place is given back only when its end is on disk. */
+  INTENT_DEFERS = 113,
 
   /** f64 counters, in the order of `Counter`. */
   COUNTERS = 128,

@@ -3,12 +3,17 @@
  * the commit time of its oldest session that may be evicted. A small SharedArrayBuffer that every
  * runner reads and writes with Atomics.
  *
- *     word 0 sessions │ 1 limit │ 2 shards │ 3 spare │ per shard: version, high, low, spare
+ *     word 0 sessions │ 1 limit │ 2 shards │ 3 defers │ per shard: version, high, low, spare
  *
  * Bounds may lag behind (be too low) but are never too high, so a shard whose actual oldest commit
  * is not newer than every other shard's bound holds the oldest of all. They are refreshed only
  * when somebody looks for a victim, which keeps them off the hot path. A bound is a Float64 in
  * two words under a version that is odd while its one writer, the shard's owner, changes it.
+ *
+ * Where answers wait for several logs the ledger *defers*: the place of a session that ended is
+ * given back by whoever writes its shard's log, once the end is on disk. Otherwise a crash could
+ * lose the end and keep the register that took the place, in the log of another shard, and one
+ * session too many would come back.
  */
 import { assert } from './assert.ts';
 
@@ -21,6 +26,7 @@ const enum Word {
   SESSIONS = 0,
   LIMIT = 1,
   SHARDS = 2,
+  DEFERS = 3,
 }
 
 /** The bound of a shard that holds nothing to evict. */
@@ -32,14 +38,20 @@ export class Ledger {
   readonly #halves = new Int32Array(this.#float.buffer);
   readonly shards: number;
   readonly sessionsMax: number;
+  /** Whether the place of a session that ended is given back only when that is on disk. */
+  readonly defers: boolean;
 
   constructor(readonly memory: SharedArrayBuffer) {
     this.#words = new Int32Array(memory);
     this.shards = this.#words[Word.SHARDS];
     this.sessionsMax = this.#words[Word.LIMIT];
+    this.defers = this.#words[Word.DEFERS] !== 0;
   }
 
-  /** Live sessions over all shards; never above `sessionsMax`. */
+  /**
+   * Places taken over all shards, never above `sessionsMax`: by the live sessions, and by those
+   * whose end is not on disk yet, if the ledger defers.
+   */
   sessions(): number {
     return Atomics.load(this.#words, Word.SESSIONS);
   }
@@ -123,11 +135,12 @@ export class Ledger {
   }
 }
 
-export function createLedger(shards: number, sessionsMax: number): Ledger {
+export function createLedger(shards: number, sessionsMax: number, defers = false): Ledger {
   const memory = new SharedArrayBuffer((FIRST + shards * SHARD_WORDS) * 4);
   const words = new Int32Array(memory);
   words[Word.LIMIT] = sessionsMax;
   words[Word.SHARDS] = shards;
+  words[Word.DEFERS] = defers ? 1 : 0;
   const ledger = new Ledger(memory);
   for (let shard = 0; shard < shards; shard++) ledger.publish(shard, NOTHING_TO_EVICT);
   return ledger;

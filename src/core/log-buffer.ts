@@ -15,6 +15,8 @@
  * it is on disk, so a writer that dies loses nothing: the next one takes the same batch again.
  */
 import { assert } from './assert.ts';
+import { Header, Intent } from './layout.ts';
+import type { Ledger } from './ledger.ts';
 
 const DATA = 160;
 
@@ -87,6 +89,22 @@ export class LogBuffer {
   /** Completes the entry that `claim` returned. */
   push(at: number): void {
     this.words[Word.OWN_TAIL] = (this.words[Word.OWN_TAIL] + this.words[at]) | 0;
+  }
+
+  /**
+   * Completes the entry that ends a session, and with it what the table's header notes of that. No
+   * call lies between the stores, so a thread cannot be stopped with some of them done.
+   *
+   * @param header the arena's words
+   * @param live by how much there are fewer live sessions
+   */
+  pushEnd(at: number, header: Int32Array, live: number): void {
+    const { words } = this;
+    const tail = (words[Word.OWN_TAIL] + words[at]) | 0;
+    words[Word.OWN_TAIL] = tail;
+    words[Word.ENDED] = tail;
+    header[Header.LIVE] -= live;
+    header[Header.INTENT] = Intent.NONE;
   }
 
   /** Makes the entries visible to the writer. True if there were any. */
@@ -208,6 +226,27 @@ export class LogBuffer {
     return Atomics.load(this.words, Word.TAIL);
   }
 
+  /**
+   * Writer: how many of the entries from the head to a tail carry a mark in their second word.
+   */
+  countMarked(tail: number, mark: number): number {
+    const { words } = this;
+    let count = 0;
+    for (let at = Atomics.load(words, Word.HEAD); at !== tail; ) {
+      const index = at & this.#mask;
+      // The end of the buffer that was left unused, see `copyBatch`.
+      if (words[Word.HAS_UNUSED] !== 0 && words[Word.UNUSED_FROM] === at) {
+        at = (at + this.capacity - index) | 0;
+        continue;
+      }
+      const length = words[DATA + index];
+      assert(length > 0 && length <= ((tail - at) | 0), 'entries end where a batch ends');
+      if ((words[DATA + index + 1] & mark) !== 0) count += 1;
+      at = (at + length) | 0;
+    }
+    return count;
+  }
+
   /** Writer: copies all entries from the head to a tail; returns how many bytes they are. */
   copyBatch(tail: number, to: Uint8Array, at: number): number {
     const words = this.words;
@@ -234,12 +273,15 @@ export class LogBuffer {
 
   /**
    * Writer: the entries before a position are written, and their memory may be used again. No call
-   * lies between the two stores, so one that takes over finds both done or neither.
+   * lies between the last subtraction of `give` and the two stores, so one that takes over finds
+   * all done or nothing.
    *
    * @param note what `noted(0)` gives from now on
+   * @param places how many places of ended sessions go back to the ledger
    */
-  release(position: number, note: number): void {
+  release(position: number, note: number, ledger?: Ledger, places = 0): void {
     const { words, floats } = this;
+    if (ledger !== undefined && places > 0) ledger.give(places);
     floats[Word.NOTES / 2] = note;
     Atomics.store(words, Word.HEAD, position);
   }

@@ -6,7 +6,8 @@
  *            of a session that is somebody's, the high word of its principal stands in that of
  *            the token, which means nothing to another process
  *     end:   words, kind and reason │ time (f64) │ id (4), session (2) │ commits (f64)
- *            of session 0, which nobody has, when only the number of commits is to be told
+ *            of session 0, which nobody has, when only the number of commits is to be told;
+ *            marked when the writer gives the place back to the ledger
  *
  * Times are those of the engine's clock; whoever writes entries to disk notes what makes them
  * times of day. Data and reply begin at even words.
@@ -30,6 +31,9 @@ export const enum EntryPart {
   /** The session is somebody's. */
   PRINCIPAL = 0x400,
 }
+
+/** In the second word of an end entry: its place is given back once the entry is on disk. */
+export const GIVES_PLACE = 0x1_0000;
 
 /** The words of a state entry. */
 export const enum Entry {
@@ -101,23 +105,27 @@ export function bindLogged(to: Int32Array, row: number, words: Int32Array, at: n
   bindPrincipal(to, row, low, isBound ? words[at + Entry.ROW + PRINCIPAL_HIGH] : 0);
 }
 
-/** For `appendEnd` when it only tells the number of commits. */
+/** For `fillEnd` when it only tells the number of commits. */
 export const NO_SESSION = new Int32Array(END_ID_WORDS);
 
-/** Appends the end of a session, whose id and session number are the six words at `at`. */
-export function appendEnd(
+/**
+ * Begins the entry of a session's end, whose id and session number are the six words at `at`.
+ * Returns where it lies; it is complete, but not pushed yet.
+ */
+export function fillEnd(
   buffer: LogBuffer,
   arena: Arena,
   words: Int32Array,
   at: number,
   now: Float64Array,
   reason: number,
-): void {
-  const kind = EntryKind.END | (reason << REASON_SHIFT);
+  mark = 0,
+): number {
+  const kind = EntryKind.END | (reason << REASON_SHIFT) | mark;
   const entry = buffer.claim(EndEntry.WORDS, kind);
   const to = buffer.words;
   buffer.floats[(entry + EndEntry.TIME) >> 1] = now[0];
   for (let i = 0; i < END_ID_WORDS; i++) to[entry + EndEntry.ID + i] = words[at + i];
   buffer.floats[(entry + EndEntry.COMMITS) >> 1] = arena.floats[Header.COMMITS / 2];
-  buffer.push(entry);
+  return entry;
 }

@@ -11,7 +11,14 @@ import type { Arena } from './arena.ts';
 import { Header, NOTES_WORDS, ORDER_WORDS, ROW_SHIFT, Row, RowFlag } from './layout.ts';
 import { TOUCH_LOG_MS_MAX, TOUCH_LOG_PARTS, TTL_NEVER } from './limits.ts';
 import { type LogBuffer, LogState } from './log-buffer.ts';
-import { appendEnd, appendState, EntryPart, entryWordsMax, NO_SESSION } from './log-entry.ts';
+import {
+  appendState,
+  EntryPart,
+  entryWordsMax,
+  fillEnd,
+  GIVES_PLACE,
+  NO_SESSION,
+} from './log-entry.ts';
 
 /** The words of a slot. */
 const enum Note {
@@ -98,16 +105,21 @@ export class SessionLog {
     this.#logged(slot);
   }
 
-  /** The session in a row ends now; id and session number are still there. */
-  ended(slot: number, reason: number): void {
+  /**
+   * The session in a row ends now; id and session number are still there. Takes the intent back.
+   *
+   * @param defers whether the log's writer gives its place back
+   */
+  ended(slot: number, reason: number, defers: boolean): void {
     const row = this.#rows + (slot << ROW_SHIFT);
-    appendEnd(this.buffer, this.#arena, this.#words, row, this.#now, reason);
-    this.buffer.endPosition = this.buffer.position;
+    const mark = defers ? GIVES_PLACE : 0;
+    const at = fillEnd(this.buffer, this.#arena, this.#words, row, this.#now, reason, mark);
+    this.buffer.pushEnd(at, this.#words, defers ? 1 : 0);
   }
 
   /** The same of a session that recovery took out: its id and number are six words somewhere. */
   endedBefore(words: Int32Array, at: number, reason: number): void {
-    appendEnd(this.buffer, this.#arena, words, at, this.#now, reason);
+    this.buffer.push(fillEnd(this.buffer, this.#arena, words, at, this.#now, reason));
     this.buffer.endPosition = this.buffer.position;
   }
 
@@ -130,7 +142,7 @@ export class SessionLog {
 
   /** Logs how many commits there were, before segments are removed that tell it. */
   counted(): void {
-    appendEnd(this.buffer, this.#arena, NO_SESSION, 0, this.#now, 0);
+    this.buffer.push(fillEnd(this.buffer, this.#arena, NO_SESSION, 0, this.#now, 0));
   }
 
   /** For recovery: where an entry of a session was found, and whether it was all of it. */

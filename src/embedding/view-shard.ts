@@ -26,12 +26,17 @@ export const NO_FRONT_END = 0xff;
 /** Tries at once, before the thread sleeps between two: some microseconds, about one batch. */
 const SPINS_MAX = 2_000;
 /** A shard that is never let go for so long is stuck; a batch takes some microseconds. */
-const ACQUIRE_TIMEOUT_MS = 5_000;
+export const ACQUIRE_TIMEOUT_MS = 5_000;
 
 /** How often to look whether the log has failed, while waiting for it. */
 const LOG_WAIT_MS = 10;
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Lets others go on for some microseconds. */
+export function pause(): void {
+  Atomics.wait(sleeper, 0, 0, 0.05);
+}
 
 /** What a shard's view asks of its thread: see `ViewHooks`. */
 export interface ViewShardHooks {
@@ -157,7 +162,7 @@ export class ViewShard implements Outbox {
           { shard: this.table.arena.shard },
         );
       }
-      Atomics.wait(sleeper, 0, 0, 0.05);
+      pause();
     }
   }
 

@@ -16,6 +16,7 @@ import { Clock } from '../workers/clock.ts';
 import { Ran } from '../workers/dispatch.ts';
 import { Executions } from '../workers/executions.ts';
 import { REGISTER_TRIES_MAX } from '../workers/limits.ts';
+import { isRoomComing } from '../workers/room.ts';
 import { logBufferOf, type ShardMemory } from '../workers/shard-memory.ts';
 import {
   answerError,
@@ -31,7 +32,7 @@ import {
 } from './encoding.ts';
 import { type Begun, TwoPhase } from './two-phase.ts';
 import type { Registered, RegisterOptions, Reply } from './types.ts';
-import { NO_FRONT_END, ViewShard } from './view-shard.ts';
+import { ACQUIRE_TIMEOUT_MS, NO_FRONT_END, pause, ViewShard } from './view-shard.ts';
 
 /** What a view asks of the thread it belongs to. */
 export interface ViewHooks {
@@ -53,7 +54,7 @@ export class EngineView {
   readonly #message = new Message();
   readonly #evict = new Message();
   readonly #twoPhase: TwoPhase;
-  readonly #closed: () => void;
+  readonly #hooks: ViewHooks;
   #isOpen = true;
 
   constructor(
@@ -72,7 +73,7 @@ export class EngineView {
     }
     this.#checked = checked;
     this.#evicts = evicts;
-    this.#closed = hooks.closed;
+    this.#hooks = hooks;
     this.#bodyBytesMax = memory.config.bodyBytesMax;
     this.#dataBytesMax = memory.config.dataBytesMax;
     this.#ledger = new Ledger(memory.ledger);
@@ -183,7 +184,7 @@ export class EngineView {
   release(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#closed();
+    this.#hooks.closed();
   }
 
   #reply(m: Message): Reply {
@@ -205,6 +206,7 @@ export class EngineView {
   }
 
   #makeRoom(): void {
+    if (this.#awaitRoom()) return;
     const oldest = this.#ledger.oldestShard();
     const pinned = this.#shards.reduce((sum, shard) => sum + shard.pinned, 0);
     // A place that was just made may still be free, and who is being admitted has no bound yet.
@@ -213,7 +215,20 @@ export class EngineView {
     this.#evict.limitMs = this.#ledger.lowestBoundBeside(oldest);
     this.#evict.flags = this.#evicts ? 0 : EvictFlag.EXPIRED;
     const ran = this.#shards[oldest].run(this.#evict);
-    if (ran === Ran.NOT_EXPIRED) throw refusal(ErrorCode.SESSIONS_EXHAUSTED, {});
+    if (ran !== Ran.NOT_EXPIRED || this.#awaitRoom()) return;
+    throw refusal(ErrorCode.SESSIONS_EXHAUSTED, {});
+  }
+
+  /** Waits for a place whose end is being written, if there is one. True when there is room. */
+  #awaitRoom(): boolean {
+    const ledger = this.#ledger;
+    const deadline = performance.now() + ACQUIRE_TIMEOUT_MS;
+    while (ledger.sessions() === ledger.sessionsMax && isRoomComing(ledger, this.#shards)) {
+      this.#hooks.relieve();
+      if (performance.now() > deadline) throw refusal(ErrorCode.SERVER_BUSY, {});
+      pause();
+    }
+    return ledger.sessions() < ledger.sessionsMax;
   }
 }
 

@@ -3,7 +3,9 @@
  * while the one before was written. Only on one thread: the shard's worker, or without workers the
  * one that runs the shard.
  */
+import type { Ledger } from '../core/ledger.ts';
 import { type LogBuffer, LogState } from '../core/log-buffer.ts';
+import { GIVES_PLACE } from '../core/log-entry.ts';
 import { Appended, Batch, type Log } from './log.ts';
 import { noteOf } from './log-notes.ts';
 
@@ -23,16 +25,21 @@ export class LogWriter {
   readonly #buffer: LogBuffer;
   readonly #log: Log;
   readonly #hooks: LogWriterHooks;
+  readonly #ledger: Ledger | undefined;
   readonly #batch: Batch;
   /** The buffer's position that the batch under way reaches. */
   #tail = 0;
+  /** Places that go back to the ledger with it. */
+  #places = 0;
   /** Where this writer's next batch goes; another writer's would have moved the log on. */
   #position: number;
   #isBusy = false;
   #retryAtMs = 0;
   #isAbandoned = false;
 
-  constructor(buffer: LogBuffer, log: Log, hooks: LogWriterHooks) {
+  /** @param ledger of the shards, when it defers: gets places back as ends are on disk */
+  constructor(buffer: LogBuffer, log: Log, hooks: LogWriterHooks, ledger?: Ledger) {
+    this.#ledger = ledger?.defers === true ? ledger : undefined;
     this.#buffer = buffer;
     this.#log = log;
     this.#hooks = hooks;
@@ -78,6 +85,9 @@ export class LogWriter {
     const batch = this.#batch;
     this.#isBusy = true;
     this.#tail = this.#buffer.tail;
+    if (this.#ledger !== undefined) {
+      this.#places = this.#buffer.countMarked(this.#tail, GIVES_PLACE);
+    }
     batch.length = this.#buffer.copyBatch(this.#tail, batch.bytes, Batch.HEADROOM);
     batch.wallOffsetMs = this.#hooks.wallOffsetMs();
     this.#log.append(batch, this.#position, this.#done);
@@ -98,7 +108,8 @@ export class LogWriter {
       const { tail } = this.#log;
       this.#position = this.#log.position;
       buffer.segment = tail.segment;
-      buffer.release(this.#tail, noteOf(tail));
+      // First, so that whoever is told of an end finds its place free.
+      buffer.release(this.#tail, noteOf(tail), this.#ledger, this.#places);
       buffer.setDurable(this.#tail);
     }
     this.#hooks.progressed();

@@ -2,6 +2,9 @@
  * Registers over all shards: when the global limit is reached, the shard whose oldest session
  * committed longest ago evicts one, and the register tries again.
  *
+ * Where places of ended sessions go back when that is on disk, a register waits for one that is on
+ * its way, and nobody is evicted or refused for it.
+ *
  * Each step runs directly when it can, and else travels through a ring; then the register waits in
  * a bounded table until the shard's outcome comes back. Room that an eviction made may be taken by
  * somebody else, so a register tries several times before it is refused.
@@ -13,11 +16,14 @@ import { EvictFlag, Kind, Message } from '../core/message.ts';
 import { type Answer, AnswerKind } from './answer.ts';
 import { Dispatched, type Dispatcher, Ran, Submitted } from './dispatch.ts';
 import { PENDING_REGISTERS_MAX, REGISTER_TRIES_MAX } from './limits.ts';
+import { isRoomComing } from './room.ts';
 import type { ShardPort } from './shard-port.ts';
 
 const enum Step {
   REGISTER = 0,
   EVICT = 1,
+  /** Room is on its way: see `isRoomComing`. */
+  WAIT = 2,
 }
 
 class PendingRegister {
@@ -53,6 +59,8 @@ export class RegisterFlow {
   readonly #table: PendingRegister[] = [];
   readonly #free: PendingRegister[] = [];
   readonly #stalled: PendingRegister[] = [];
+  /** Those that wait for room, which whoever writes a log wakes this thread for. */
+  readonly #waiting: PendingRegister[] = [];
 
   constructor(router: Dispatcher, evicts: boolean) {
     this.#router = router;
@@ -74,6 +82,11 @@ export class RegisterFlow {
     return this.#stalled.length;
   }
 
+  /** Whether a register that waited for room could go on. */
+  get mayGoOn(): boolean {
+    return this.#waiting.length > 0 && this.#stepNow() !== Step.WAIT;
+  }
+
   submit(m: Message, port: ShardPort): Submitted {
     m.request = 0;
     const outcome = this.#router.dispatchDirect(m, port);
@@ -81,7 +94,7 @@ export class RegisterFlow {
     const pending = this.#free.pop();
     if (pending === undefined) return Submitted.BLOCKED;
     keep(m, pending);
-    pending.step = outcome === Ran.NO_ROOM ? Step.EVICT : Step.REGISTER;
+    pending.step = outcome === Ran.NO_ROOM ? this.#stepNow() : Step.REGISTER;
     pending.tries = 0;
     this.#advance(pending, port);
     return Submitted.TAKEN;
@@ -111,10 +124,15 @@ export class RegisterFlow {
     if (pending !== undefined) this.#forget(pending);
   }
 
-  /** Tries those again for which a ring had no room. */
+  /** Tries those again that waited for room, or for which a ring had none. */
   retry(): void {
-    for (let count = this.#stalled.length; count > 0; count--) {
-      const pending = this.#stalled.shift();
+    this.#retry(this.#waiting);
+    this.#retry(this.#stalled);
+  }
+
+  #retry(registers: PendingRegister[]): void {
+    for (let count = registers.length; count > 0; count--) {
+      const pending = registers.shift();
       if (pending !== undefined) this.#advance(pending, this.#router.portOf(pending.message));
     }
   }
@@ -123,6 +141,11 @@ export class RegisterFlow {
   #advance(pending: PendingRegister, port: ShardPort): void {
     const m = pending.message;
     while (m.request !== 0) {
+      if (pending.step === Step.WAIT) pending.step = this.#stepNow();
+      if (pending.step === Step.WAIT) {
+        this.#waiting.push(pending);
+        return;
+      }
       const outcome =
         pending.step === Step.REGISTER
           ? this.#router.dispatch(m, port)
@@ -138,14 +161,21 @@ export class RegisterFlow {
 
   /** Chooses the step after an outcome. */
   #next(pending: PendingRegister, port: ShardPort, outcome: number): void {
-    const { ledger } = this.#router;
-    const hasRoom = outcome === Ran.EVICTED || ledger.sessions() < ledger.sessionsMax;
-    pending.step = hasRoom ? Step.REGISTER : Step.EVICT;
+    const step = this.#stepNow();
+    // Somebody else may have taken the place, and may let it go before the register is there.
+    pending.step = outcome === Ran.EVICTED && step === Step.EVICT ? Step.REGISTER : step;
     pending.tries += 1;
-    if (outcome === Ran.NOT_EXPIRED) this.#refuse(pending, port, ErrorCode.SESSIONS_EXHAUSTED);
-    else if (pending.tries > REGISTER_TRIES_MAX) {
+    if (outcome === Ran.NOT_EXPIRED && pending.step === Step.EVICT) {
+      this.#refuse(pending, port, ErrorCode.SESSIONS_EXHAUSTED);
+    } else if (pending.tries > REGISTER_TRIES_MAX) {
       this.#refuse(pending, port, ErrorCode.SERVER_BUSY);
     }
+  }
+
+  #stepNow(): Step {
+    const { ledger, ports } = this.#router;
+    if (ledger.sessions() < ledger.sessionsMax) return Step.REGISTER;
+    return isRoomComing(ledger, ports) ? Step.WAIT : Step.EVICT;
   }
 
   /** Asks the shard with the lowest bound to evict; refuses the register if there is none. */

@@ -94,19 +94,12 @@ export class Router implements Dispatcher {
   #openJournal(memory: ShardMemory): void {
     const opened = journalConfigOf(memory, 0, true);
     if (opened === undefined) return;
-    const hooks = {
-      progressed: () => {},
-      failed: (error: Error) => this.#options.onStorageFailure?.(error),
-    };
     const { table } = this.ports[0];
-    this.#journal = new ShardJournal(
-      nodeDisk,
-      opened.config,
-      table,
-      meterOf(memory, 0),
-      opened,
-      hooks,
-    );
+    const meter = meterOf(memory, 0);
+    this.#journal = new ShardJournal(nodeDisk, opened.config, table, meter, opened, {
+      progressed: () => {},
+      failed: (error) => this.#options.onStorageFailure?.(error),
+    });
   }
 
   /** Opens an address for answers; 0 when all are in use. */
@@ -372,9 +365,10 @@ export class Router implements Dispatcher {
     else this.#sweepAt = this.clock.cell[0] + SWEEP_INTERVAL_MS;
   }
 
+  /** Whether there is an answer, or room that a register waits for. */
   #hasAnswers(): boolean {
     for (const port of this.ports) if (port.nextAnswer() >= 0) return true;
-    return false;
+    return this.#flow.mayGoOn;
   }
 
   /** Commits promises of a shard without a worker, which settle on this thread. */

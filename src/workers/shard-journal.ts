@@ -57,14 +57,15 @@ export class ShardJournal {
     this.#meter = meter;
     this.#counted = this.#log.position;
     this.#count();
-    this.#writer = new LogWriter(buffer, this.#log, {
+    const written = {
       wallOffsetMs: () => this.#wallOffsetMs(),
       progressed: () => {
         this.#count();
         hooks.progressed();
       },
-      failed: (error) => hooks.failed(error),
-    });
+      failed: (error: Error) => hooks.failed(error),
+    };
+    this.#writer = new LogWriter(buffer, this.#log, written, table.ledger);
     this.#cleaner = new Cleaner(table, buffer, this.#log, this.#writer);
     if (intervalMs > 0) this.#timer = setInterval(() => this.#sync(), intervalMs).unref();
   }

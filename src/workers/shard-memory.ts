@@ -111,11 +111,13 @@ export function createShardMemory(
     doorbells.push(createDoorbell());
     meters.push(createShardMeter());
   }
+  // One log keeps an end and the register after it in order.
+  const defers = count > 1 && config.journal?.syncs === true;
   const lanes: Lane[] = [];
   for (let i = 0; i < frontEnds; i++) lanes.push(createLane(config, count, mayPromise));
   return {
     config,
-    ledger: createLedger(count, config.sessionsMax).memory,
+    ledger: createLedger(count, config.sessionsMax, defers).memory,
     arenas,
     logs,
     meters,

@@ -52,12 +52,16 @@ test('entries of any lengths come out in batches as they went in, over many laps
     const expected: [number, number][] = [];
     const found: [number, number][] = [];
     let unused = 0;
+    let counted = 0;
     for (let value = 1; value <= 1_000; value++) {
       const words = 4 + 2 * random(14);
       while (!buffer.hasRoom(words)) {
         buffer.publish();
         const { tail } = buffer;
         const length = buffer.copyBatch(tail, bytes, 0);
+        expect(buffer.countMarked(tail, KIND)).toBe(entriesOf(bytes, length).length);
+        expect(buffer.countMarked(tail, ~KIND)).toBe(0);
+        counted += buffer.countMarked(tail, KIND);
         // The same again, as for a writer that takes over.
         expect(entriesOf(bytes, buffer.copyBatch(tail, bytes, 0))).toEqual(
           entriesOf(bytes, length),
@@ -71,8 +75,10 @@ test('entries of any lengths come out in batches as they went in, over many laps
       expected.push([words, value]);
     }
     buffer.publish();
+    counted += buffer.countMarked(buffer.tail, KIND);
     found.push(...entriesOf(bytes, buffer.copyBatch(buffer.tail, bytes, 0)));
     expect(found).toEqual(expected);
+    expect(counted).toBe(expected.length);
     expect(unused).toBeGreaterThan(50);
   }
 });

@@ -75,7 +75,7 @@ export class Rig {
     const config = { folder: FOLDER, shards, sessionsMax, segmentBytesMax, syncs };
     this.journal = new Journal(disk, config);
     const { seeds } = this.journal;
-    const ledger = createLedger(shards, sessionsMax);
+    const ledger = createLedger(shards, sessionsMax, shards > 1 && syncs);
     this.tables = Array.from({ length: shards }, (_, shard) => {
       const arena = createArena({
         shard,
@@ -100,11 +100,12 @@ export class Rig {
     const { buffer } = table.log!;
     const config = this.journal.logConfig(table.arena.shard, this.#blocks);
     const log = new FileLog(this.disk, config, notedTail(buffer));
-    const writer = new LogWriter(buffer, log, {
+    const hooks = {
       wallOffsetMs: () => this.wallOffsetMs,
       progressed: () => {},
-      failed: (error) => this.failures.push(error),
-    });
+      failed: (error: Error) => this.failures.push(error),
+    };
+    const writer = new LogWriter(buffer, log, hooks, table.ledger);
     return { table, buffer, log, writer, cleaner: new Cleaner(table, buffer, log, writer) };
   }
 

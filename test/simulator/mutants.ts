@@ -175,11 +175,23 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the end of a session is not logged',
     breaks: 'G11',
     file: 'src/core/session-log.ts',
-    find: `const row = this.#rows + (slot << ROW_SHIFT);
-    appendEnd(this.buffer, this.#arena, this.#words, row, this.#now, reason);
-    this.buffer.endPosition`,
-    replace: `if (slot < 0) appendEnd(this.buffer, this.#arena, this.#words, 0, this.#now, reason);
-    this.buffer.endPosition`,
+    find: 'const at = fillEnd(this.buffer, this.#arena, this.#words, row, this.#now, reason, mark);',
+    replace:
+      'const at = fillEnd(this.buffer, this.#arena, NO_SESSION, 0, this.#now, reason, mark);',
+  },
+  {
+    name: 'a place is given away before the end that made it is on disk',
+    breaks: 'G11',
+    file: 'src/core/endings.ts',
+    find: 'const defers = this.#ledger.defers && !handsOver;',
+    replace: 'const defers = this.#ledger.defers && handsOver;',
+  },
+  {
+    name: 'a place whose end is on disk is not given back',
+    breaks: 'liveness',
+    file: 'src/journal/log-writer.ts',
+    find: 'this.#places = this.#buffer.countMarked(this.#tail, GIVES_PLACE);',
+    replace: 'this.#places = this.#buffer.countMarked(this.#tail, GIVES_PLACE) >>> 1;',
   },
   {
     name: 'segments are removed before what they held is written again',

@@ -7,6 +7,7 @@
  * Two things make the order of tasks differ from seed to seed: each waits a random while, and a
  * thread may be kept from running, as a busy machine does.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Random } from './random.ts';
 import { realImmediate } from './real.ts';
 
@@ -51,13 +52,14 @@ const INTERRUPT_MS = 1;
 const START_MS = 100_000;
 const WALL_START_MS = Date.UTC(2026, 0, 1);
 
+/** Whatever a task leaves to promises and ticks belongs to its thread, whoever is at work then. */
+const threads = new AsyncLocalStorage<Thread>();
+
 export class Scheduler {
   nowMs = START_MS;
   /** What the time of day is ahead of the clock. */
   wallOffsetMs = WALL_START_MS - START_MS;
   steps = 0;
-  /** The thread whose task runs. */
-  current: Thread;
   readonly world = new Thread('world');
   /** A task has thrown. True if that is the end of its thread, and as it should be. */
   onUncaught: (error: unknown, thread: Thread) => boolean = () => false;
@@ -65,11 +67,23 @@ export class Scheduler {
   readonly #heap: Task[] = [];
   #order = 0;
   #isInterrupted = false;
+  /** The thread of the step at hand. */
+  #running: Thread;
   #jump = { ms: 0, step: 0 };
 
   constructor(random: Random) {
     this.#random = random;
-    this.current = this.world;
+    this.#running = this.world;
+  }
+
+  /** The thread at work. */
+  get current(): Thread {
+    return threads.getStore() ?? this.#running;
+  }
+
+  /** Does something on a thread. */
+  on<T>(thread: Thread, run: () => T): T {
+    return threads.run(thread, run);
   }
 
   get wallMs(): number {
@@ -111,10 +125,10 @@ export class Scheduler {
     if (task === undefined) return false;
     this.steps += 1;
     this.nowMs = Math.max(this.nowMs, task.dueMs);
-    this.current = task.thread;
-    if (!task.thread.isDead) this.#run(task);
+    this.#running = task.thread;
+    if (!task.thread.isDead) this.on(task.thread, () => this.#run(task));
     await this.settle();
-    this.current = this.world;
+    this.#running = this.world;
     return true;
   }
 
@@ -152,9 +166,7 @@ export class Scheduler {
     if (next.thread.pausedUntilMs > this.nowMs) return false;
     next.isCancelled = true;
     this.#isInterrupted = true;
-    this.current = next.thread;
-    next.run();
-    this.current = current;
+    this.on(next.thread, next.run);
     this.#isInterrupted = false;
     return true;
   }

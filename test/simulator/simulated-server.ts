@@ -67,11 +67,14 @@ export class SimulatedServer {
   }
 
   /** Starts the process. Nothing else of the world goes on meanwhile. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
     this.#startIsDue = false;
+    const { machine } = this;
+    return machine.scheduler.on(machine.thread('front end'), () => this.#begin());
+  }
+
+  async #begin(): Promise<void> {
     const { machine, oracle } = this;
-    const thread = machine.thread('front end');
-    machine.scheduler.current = thread;
     try {
       const engine = await Engine.start(this.#engineOptions());
       this.#recovered(engine);
@@ -100,7 +103,6 @@ export class SimulatedServer {
       oracle.tally.diskFaults += 1;
       this.crash(machine.disk.hasCrashed);
     }
-    machine.scheduler.current = machine.scheduler.world;
   }
 
   #recovered(engine: Engine): void {
@@ -111,6 +113,9 @@ export class SimulatedServer {
     if (!this.isJournaled) return this.oracle.forgetAll();
     this.oracle.tally.recoveries += 1;
     const isExact = this.options.durability === 'commit';
+    if (isExact && this.options.onFull === 'reject' && engine.recovery?.evicted !== 0) {
+      this.oracle.fail('a start evicts, although its table rejects');
+    }
     this.oracle.tally.recovered += this.rows.reconcile(this.tables, isExact, this.#wasStopped);
     this.#wasStopped = false;
   }

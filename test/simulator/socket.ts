@@ -61,9 +61,14 @@ export class SimulatedSocket extends Duplex {
     return hasReader && this.writable && this.writableLength === 0;
   }
 
-  /** A server reads all its sockets into one memory: bytes are gone when they were taken. */
+  /**
+   * Whoever listens runs on the thread that has the socket, whatever has moved the stream on.
+   *
+   * A server reads all its sockets into one memory: bytes are gone when they were taken.
+   */
   override emit(event: string | symbol, ...values: unknown[]): boolean {
-    const hasListeners = super.emit(event, ...values);
+    const emit = () => super.emit(event, ...values);
+    const hasListeners = this.network.scheduler.on(this.thread, emit);
     if (event === 'data' && this.isServers) (values[0] as Buffer).fill(GONE);
     return hasListeners;
   }

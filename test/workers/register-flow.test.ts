@@ -1,5 +1,7 @@
 /** A register over all shards goes on once for each outcome, however often that is told. */
-import { beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ErrorCode } from '../../src/core/codes.ts';
+import { Header } from '../../src/core/layout.ts';
 import type { Ledger } from '../../src/core/ledger.ts';
 import { Kind, Message } from '../../src/core/message.ts';
 import { Answer, AnswerKind } from '../../src/workers/answer.ts';
@@ -11,15 +13,28 @@ import type { ShardPort } from '../../src/workers/shard-port.ts';
 let queued: { kind: Kind; reference: number }[];
 /** Whether rings have room. */
 let hasRoom: boolean;
+/** Places taken of 10, and live sessions. */
+let taken: number;
+let live: Int32Array;
+let isWritable: boolean;
+/** Of registers that were refused. */
+let refusals: ErrorCode[];
 let flow: RegisterFlow;
 
-beforeEach(() => {
-  queued = [];
-  hasRoom = true;
-  const port = { pinned: 0 } as ShardPort;
+function start(evicts: boolean, defers = false): void {
+  const table = {
+    arena: { words: live },
+    log: {
+      get isWritable() {
+        return isWritable;
+      },
+    },
+  };
+  const port = { pinned: 0, table } as unknown as ShardPort;
   const ledger = {
     sessionsMax: 10,
-    sessions: () => 10,
+    defers,
+    sessions: () => taken,
     oldestShard: () => 0,
     lowestBoundBeside: () => 0,
   };
@@ -33,13 +48,26 @@ beforeEach(() => {
       queued.push({ kind: m.kind as Kind, reference: m.request });
       return Dispatched.QUEUED;
     },
-    refuse: () => expect.unreachable('a register was refused'),
+    refuse: (_m: Message, _port: ShardPort, code: ErrorCode) => void refusals.push(code),
   };
-  flow = new RegisterFlow(dispatcher, true);
+  flow = new RegisterFlow(dispatcher, evicts);
   const m = new Message();
   m.kind = Kind.REGISTER;
   flow.submit(m, port);
+}
+
+beforeEach(() => {
+  queued = [];
+  hasRoom = true;
+  taken = 10;
+  live = new Int32Array(Header.LIVE + 1);
+  live[Header.LIVE] = 10;
+  isWritable = true;
+  refusals = [];
+  start(true);
 });
+
+afterEach(() => expect(refusals).toEqual([]));
 
 const kinds = (): Kind[] => queued.map(({ kind }) => kind);
 
@@ -81,4 +109,64 @@ it('goes on with the second eviction when the first is told again', () => {
   expect(flow.pending).toBe(1);
   answered(queued[2].reference);
   expect(flow.pending).toBe(0);
+});
+
+describe('where places go back when that is on disk, a register', () => {
+  beforeEach(() => {
+    queued = [];
+    // One session has ended, and that is being written.
+    live[Header.LIVE] = 9;
+  });
+
+  it('waits for a place that is on its way, and takes it', () => {
+    start(true, true);
+    flow.retry();
+    expect(flow.mayGoOn).toBe(false);
+    expect(kinds()).toEqual([]);
+    taken = 9;
+    expect(flow.mayGoOn).toBe(true);
+    flow.retry();
+    expect(kinds()).toEqual([Kind.REGISTER]);
+    answered(queued[0].reference);
+    expect(flow.pending).toBe(0);
+    expect(flow.mayGoOn).toBe(false);
+  });
+
+  it('has somebody evicted when another took the place', () => {
+    start(true, true);
+    live[Header.LIVE] = 10;
+    expect(flow.mayGoOn).toBe(true);
+    flow.retry();
+    expect(kinds()).toEqual([Kind.EVICT]);
+  });
+
+  it('is not refused when nobody has expired and a place is on its way', () => {
+    live[Header.LIVE] = 10;
+    start(false, true);
+    expect(kinds()).toEqual([Kind.EVICT]);
+    live[Header.LIVE] = 9;
+    flow.resume(queued[0].reference, Ran.NOT_EXPIRED);
+    taken = 9;
+    flow.retry();
+    expect(kinds()).toEqual([Kind.EVICT, Kind.REGISTER]);
+  });
+
+  it('waits for the place of a session that expired to make way', () => {
+    live[Header.LIVE] = 10;
+    start(false, true);
+    live[Header.LIVE] = 9;
+    flow.resume(queued[0].reference, Ran.EVICTED);
+    expect(kinds()).toEqual([Kind.EVICT]);
+    taken = 9;
+    flow.retry();
+    expect(kinds()).toEqual([Kind.EVICT, Kind.REGISTER]);
+  });
+
+  it('does not wait for a disk that is full', () => {
+    isWritable = false;
+    start(false, true);
+    expect(kinds()).toEqual([Kind.EVICT]);
+    flow.resume(queued[0].reference, Ran.NOT_EXPIRED);
+    expect(refusals.splice(0)).toEqual([ErrorCode.SESSIONS_EXHAUSTED]);
+  });
 });
