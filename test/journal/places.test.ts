@@ -76,7 +76,7 @@ test.each([
   expect(rig.tables[0].ledger.sessions()).toBe(1);
 });
 
-test('an expired session that makes way where nobody is evicted gives its place back in time', () => {
+test('an expired session makes way where nobody is evicted once its end is on disk', () => {
   const { rig, a, b, here } = fullRig({ ttlDefaultMs: 100 });
   for (const id of here.slice(0, 2)) close(a, id);
   rig.flush();

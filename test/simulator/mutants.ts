@@ -175,9 +175,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the end of a session is not logged',
     breaks: 'G11',
     file: 'src/core/session-log.ts',
-    find: 'const at = fillEnd(this.buffer, this.#arena, this.#words, row, this.#now, reason, mark);',
-    replace:
-      'const at = fillEnd(this.buffer, this.#arena, NO_SESSION, 0, this.#now, reason, mark);',
+    find: 'const at = fillEnd(this.buffer, this.#arena, this.#words, row,',
+    replace: 'const at = fillEnd(this.buffer, this.#arena, NO_SESSION, 0 * row,',
   },
   {
     name: 'a place is given away before the end that made it is on disk',
