@@ -123,9 +123,18 @@ export class Tap {
   #eviction(id: string, session: number, reason: string): void {
     const model = this.oracle.models.get(Oracle.key(id, session));
     if (model === undefined) return;
-    if (model.isLive) this.oracle.fail(`${model.name} is told ${reason}, and is live`);
+    if (model.isLive) this.#endedUnseen(model, reason);
     model.endAcked = true;
     if (this.#socket !== undefined) model.toldOn.add(this.#socket);
+  }
+
+  /** The worker that ended it died before it said so; the next look at the table finds it gone. */
+  #endedUnseen(model: SessionModel, reason: string): void {
+    const { options, deathsSeen } = this.oracle;
+    if (options.deaths() === deathsSeen) {
+      this.oracle.fail(`${model.name} is told ${reason}, and is live`);
+    }
+    model.ended = 'ended unseen';
   }
 }
 
