@@ -230,7 +230,7 @@ export interface Regions {
 
 /** Words that hold `bytes`, rounded up to an even number so that Float64 fields stay aligned. */
 export function evenWords(bytes: number): number {
-  return Math.ceil(bytes / 8) * 2;
+  return ((bytes + 7) >>> 3) << 1;
 }
 
 export function regionsOf(

@@ -86,7 +86,7 @@ export function appendState(
   const kind = EntryKind.STATE | parts | (isBound ? EntryPart.PRINCIPAL : 0);
   const at = buffer.claim(total, kind);
   const to = buffer.words;
-  const time = (regions.order + slot * ORDER_WORDS) / 2 + 1;
+  const time = ((regions.order + slot * ORDER_WORDS) >> 1) + 1;
   buffer.floats[(at + Entry.TIME) >> 1] = floats[time];
   for (let i = 0; i < ROW_WORDS_LOGGED; i++) to[at + Entry.ROW + i] = words[row + i];
   if (isBound) to[at + Entry.ROW + PRINCIPAL_HIGH] = principalHigh;
