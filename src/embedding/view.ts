@@ -16,7 +16,7 @@ import { Clock } from '../workers/clock.ts';
 import { Ran } from '../workers/dispatch.ts';
 import { Executions } from '../workers/executions.ts';
 import { REGISTER_TRIES_MAX } from '../workers/limits.ts';
-import { isRoomComing } from '../workers/room.ts';
+import { placesComing } from '../workers/room.ts';
 import { logBufferOf, type ShardMemory } from '../workers/shard-memory.ts';
 import {
   answerError,
@@ -223,7 +223,7 @@ export class EngineView {
   #awaitRoom(): boolean {
     const ledger = this.#ledger;
     const deadline = performance.now() + ACQUIRE_TIMEOUT_MS;
-    while (ledger.sessions() === ledger.sessionsMax && isRoomComing(ledger, this.#shards)) {
+    while (ledger.sessions() === ledger.sessionsMax && placesComing(ledger, this.#shards) > 0) {
       this.#hooks.relieve();
       if (performance.now() > deadline) throw refusal(ErrorCode.SERVER_BUSY, {});
       pause();

@@ -361,7 +361,12 @@ export class Executor {
     const { ledger } = this.table;
     // A place has become free while this waited in the ring: nobody needs to go.
     if (ledger.sessions() < ledger.sessionsMax) return Ran.EVICTED;
-    const found = this.table.evictOldest(m.limitMs, (m.flags & EvictFlag.EXPIRED) !== 0);
+    const onlyExpired = (m.flags & EvictFlag.EXPIRED) !== 0;
+    // As in `sweep`: the place of one that has expired would not come before the log is written.
+    if (onlyExpired && ledger.defers && this.table.log?.isWritable === false) {
+      return Ran.NOT_EXPIRED;
+    }
+    const found = this.table.evictOldest(m.limitMs, onlyExpired);
     if (found === Eviction.NONE) return Ran.NOTHING_TO_EVICT;
     if (found === Eviction.NOT_OLDEST) return Ran.NOT_OLDEST;
     if (found === Eviction.NOT_EXPIRED) return Ran.NOT_EXPIRED;

@@ -3,7 +3,8 @@
  * committed longest ago evicts one, and the register tries again.
  *
  * Where places of ended sessions go back when that is on disk, a register waits for one that is on
- * its way, and nobody is evicted or refused for it.
+ * its way, and nobody is evicted or refused for it. No more wait than there are such places: where
+ * sessions come and go all the time there always is one, and all would wait for it.
  *
  * Each step runs directly when it can, and else travels through a ring; then the register waits in
  * a bounded table until the shard's outcome comes back. Room that an eviction made may be taken by
@@ -16,13 +17,13 @@ import { EvictFlag, Kind, Message } from '../core/message.ts';
 import { type Answer, AnswerKind } from './answer.ts';
 import { Dispatched, type Dispatcher, Ran, Submitted } from './dispatch.ts';
 import { PENDING_REGISTERS_MAX, REGISTER_TRIES_MAX } from './limits.ts';
-import { isRoomComing } from './room.ts';
+import { placesComing } from './room.ts';
 import type { ShardPort } from './shard-port.ts';
 
 const enum Step {
   REGISTER = 0,
   EVICT = 1,
-  /** Room is on its way: see `isRoomComing`. */
+  /** Room is on its way: see `placesComing`. */
   WAIT = 2,
 }
 
@@ -84,7 +85,8 @@ export class RegisterFlow {
 
   /** Whether a register that waited for room could go on. */
   get mayGoOn(): boolean {
-    return this.#waiting.length > 0 && this.#stepNow() !== Step.WAIT;
+    const { length } = this.#waiting;
+    return length > 0 && this.#stepNow(length - 1) !== Step.WAIT;
   }
 
   submit(m: Message, port: ShardPort): Submitted {
@@ -131,9 +133,10 @@ export class RegisterFlow {
   }
 
   #retry(registers: PendingRegister[]): void {
-    for (let count = registers.length; count > 0; count--) {
-      const pending = registers.shift();
-      if (pending !== undefined) this.#advance(pending, this.#router.portOf(pending.message));
+    if (registers.length === 0) return;
+    // Who still waits goes back, one after the other: those before them in the list came first.
+    for (const pending of registers.splice(0)) {
+      this.#advance(pending, this.#router.portOf(pending.message));
     }
   }
 
@@ -172,10 +175,11 @@ export class RegisterFlow {
     }
   }
 
-  #stepNow(): Step {
+  /** @param ahead how many wait for room already, who came first */
+  #stepNow(ahead = this.#waiting.length): Step {
     const { ledger, ports } = this.#router;
     if (ledger.sessions() < ledger.sessionsMax) return Step.REGISTER;
-    return isRoomComing(ledger, ports) ? Step.WAIT : Step.EVICT;
+    return placesComing(ledger, ports) > ahead ? Step.WAIT : Step.EVICT;
   }
 
   /** Asks the shard with the lowest bound to evict; refuses the register if there is none. */

@@ -7,17 +7,16 @@ import type { Ledger } from '../core/ledger.ts';
 import type { SessionTable } from '../core/session-table.ts';
 
 /**
- * Whether a register that finds no room should wait for such a place: nobody needs to be evicted
- * or refused for it. False while a log cannot be written, as nobody knows for how long.
+ * How many such places there are: so many registers that find no room should wait, and nobody needs
+ * to be evicted or refused for them. 0 while a log cannot be written, as nobody knows for how long.
  */
-export function isRoomComing(ledger: Ledger, shards: readonly { table: SessionTable }[]): boolean {
-  if (!ledger.defers) return false;
+export function placesComing(ledger: Ledger, shards: readonly { table: SessionTable }[]): number {
+  if (!ledger.defers) return 0;
   let live = 0;
   for (const { table } of shards) {
-    if (table.log?.isWritable === false) return false;
+    if (table.log?.isWritable === false) return 0;
     live += table.arena.words[Header.LIVE];
   }
-  // Others change both meanwhile: then it says so of a moment too long or too short, and whoever
-  // asks comes again.
-  return ledger.sessions() > live;
+  // Others change both meanwhile: then it is wrong for a moment, and whoever asks comes again.
+  return Math.max(0, ledger.sessions() - live);
 }

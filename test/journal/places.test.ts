@@ -5,6 +5,7 @@
  */
 import { expect, test } from 'vitest';
 import { Admission, Eviction, Reason } from '../../src/core/codes.ts';
+import { LogBuffer } from '../../src/core/log-buffer.ts';
 import { CloseFlag, Kind } from '../../src/core/message.ts';
 import * as h from '../core/helpers.ts';
 import { FaultyDisk } from './faulty-disk.ts';
@@ -52,6 +53,19 @@ test('a place is free for another shard only when the end that made it is on dis
   a.writer.pump(0);
   expect(h.register(b.table, { id: other })).toBe(Admission.ADMITTED);
   h.checkShards(rig.tables);
+});
+
+test('a place is free before anybody can be told of the end that made it', () => {
+  const { rig, a, here } = fullRig();
+  const { ledger } = rig.tables[0];
+  const free: number[] = [];
+  a.buffer.setDurable = (position) => {
+    free.push(ledger.sessionsMax - ledger.sessions());
+    LogBuffer.prototype.setDurable.call(a.buffer, position);
+  };
+  close(a, here[0]);
+  write(a);
+  expect(free).toEqual([1]);
 });
 
 test.each([

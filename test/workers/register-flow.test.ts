@@ -20,6 +20,7 @@ let isWritable: boolean;
 /** Of registers that were refused. */
 let refusals: ErrorCode[];
 let flow: RegisterFlow;
+let port: ShardPort;
 
 function start(evicts: boolean, defers = false): void {
   const table = {
@@ -30,7 +31,7 @@ function start(evicts: boolean, defers = false): void {
       },
     },
   };
-  const port = { pinned: 0, table } as unknown as ShardPort;
+  port = { pinned: 0, table } as unknown as ShardPort;
   const ledger = {
     sessionsMax: 10,
     defers,
@@ -51,6 +52,10 @@ function start(evicts: boolean, defers = false): void {
     refuse: (_m: Message, _port: ShardPort, code: ErrorCode) => void refusals.push(code),
   };
   flow = new RegisterFlow(dispatcher, evicts);
+  submit();
+}
+
+function submit(): void {
   const m = new Message();
   m.kind = Kind.REGISTER;
   flow.submit(m, port);
@@ -129,6 +134,24 @@ describe('where places go back when that is on disk, a register', () => {
     expect(kinds()).toEqual([Kind.REGISTER]);
     answered(queued[0].reference);
     expect(flow.pending).toBe(0);
+    expect(flow.mayGoOn).toBe(false);
+  });
+
+  it('does not wait for a place that somebody waits for already', () => {
+    start(true, true);
+    submit();
+    submit();
+    expect(kinds()).toEqual([Kind.EVICT, Kind.EVICT]);
+    live[Header.LIVE] = 7;
+    submit();
+    submit();
+    expect(kinds()).toHaveLength(2);
+    expect(flow.mayGoOn).toBe(false);
+    // A view of another thread takes one of the three places: who came last has somebody evicted.
+    live[Header.LIVE] = 8;
+    expect(flow.mayGoOn).toBe(true);
+    flow.retry();
+    expect(kinds()).toEqual([Kind.EVICT, Kind.EVICT, Kind.EVICT]);
     expect(flow.mayGoOn).toBe(false);
   });
 
