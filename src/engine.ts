@@ -202,7 +202,7 @@ export class Engine {
 
   /** Live sessions over all shards. */
   get sessions(): number {
-    return this.router.ledger.sessions();
+    return this.router.ledger.live;
   }
 
   /**

@@ -103,8 +103,12 @@ export class Endings {
     const words = this.#words;
     const slot = words[Header.INTENT_SLOT];
     words[this.#rowOf(slot) + Row.FLAGS] = 0;
-    if (this.#log === undefined) words[Header.INTENT] = Intent.NONE;
-    else this.#log.ended(slot, words[Header.INTENT_REASON], words[Header.INTENT_DEFERS] !== 0);
+    if (this.#log === undefined) {
+      words[Header.INTENT] = Intent.NONE;
+      return;
+    }
+    const ledger = words[Header.INTENT_DEFERS] === 0 ? undefined : this.#ledger;
+    this.#log.ended(slot, words[Header.INTENT_REASON], ledger);
   }
 
   /** Ends and logs a session that a dead runner had begun to end; a rebuild does the rest. */
@@ -119,7 +123,7 @@ export class Endings {
    * `onlyExpired` it must have expired too, which frees its place without evicting anybody.
    *
    * Whoever is evicted hands the place over at once. If a crash loses that end and not the register
-   * that took the place, recovery evicts the oldest, which it was.
+   * that took the place, recovery evicts the oldest by what is on disk.
    */
   evictOldest(limitMs: number, onlyExpired = false): Eviction {
     const oldest = this.#victims.oldest();

@@ -3,7 +3,8 @@
  * the commit time of its oldest session that may be evicted. A small SharedArrayBuffer that every
  * runner reads and writes with Atomics.
  *
- *     word 0 sessions │ 1 limit │ 2 shards │ 3 defers │ per shard: version, high, low, spare
+ *     word 0 sessions │ 1 limit │ 2 shards │ 3 defers │ 4 coming │ 5 to 7 spare
+ *     per shard: version, high, low, spare
  *
  * Bounds may lag behind (be too low) but are never too high, so a shard whose actual oldest commit
  * is not newer than every other shard's bound holds the oldest of all. They are refreshed only
@@ -18,7 +19,7 @@
 import { assert } from './assert.ts';
 
 const SHARD_WORDS = 4;
-const FIRST = 4;
+const FIRST = 8;
 /** A writer holds the version odd for two stores; a reader that saw so many odd ones gives up. */
 const READ_TRIES_MAX = 1_000;
 
@@ -27,6 +28,7 @@ const enum Word {
   LIMIT = 1,
   SHARDS = 2,
   DEFERS = 3,
+  COMING = 4,
 }
 
 /** The bound of a shard that holds nothing to evict. */
@@ -56,6 +58,16 @@ export class Ledger {
     return Atomics.load(this.#words, Word.SESSIONS);
   }
 
+  /** Live sessions over all shards; of a moment, as others change both numbers it is made of. */
+  get live(): number {
+    return Math.max(0, this.sessions() - this.coming);
+  }
+
+  /** Places of sessions that have ended, which are given back when that is on disk. */
+  get coming(): number {
+    return Atomics.load(this.#words, Word.COMING);
+  }
+
   /** Takes one session of the global limit; false when there is none left. */
   take(): boolean {
     const words = this.#words;
@@ -76,6 +88,22 @@ export class Ledger {
   give(count: number): void {
     assert(this.sessions() >= count, 'no more sessions are given back than were taken');
     Atomics.sub(this.#words, Word.SESSIONS, count);
+  }
+
+  /** A session has ended whose place comes later. The addition is the last thing it does. */
+  defer(): void {
+    Atomics.add(this.#words, Word.COMING, 1);
+  }
+
+  /**
+   * Gives back places that were deferred. As `give`: nothing comes after the subtractions. In this
+   * order, so that nobody finds a place neither free nor on its way.
+   */
+  giveDeferred(count: number): void {
+    assert(this.coming >= count, 'no more places are given back than were deferred');
+    assert(this.sessions() >= count, 'no more places are given back than were taken');
+    Atomics.sub(this.#words, Word.SESSIONS, count);
+    Atomics.sub(this.#words, Word.COMING, count);
   }
 
   /** Counts the sessions that recovery brought back to a shard, before anybody takes one. */

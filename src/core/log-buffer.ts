@@ -93,17 +93,20 @@ export class LogBuffer {
 
   /**
    * Completes the entry that ends a session, and with it what the table's header notes of that. No
-   * call lies between the stores, so a thread cannot be stopped with some of them done.
+   * call lies between the addition of `defer` and the stores, so a thread cannot be stopped with
+   * some of them done.
    *
    * @param header the arena's words
-   * @param live by how much there are fewer live sessions
+   * @param ledger gets the place back when this is on disk; undefined = in another way
    */
-  pushEnd(at: number, header: Int32Array, live: number): void {
+  pushEnd(at: number, header: Int32Array, ledger: Ledger | undefined): void {
     const { words } = this;
     const tail = (words[Word.OWN_TAIL] + words[at]) | 0;
+    const live = header[Header.LIVE] - (ledger === undefined ? 0 : 1);
+    ledger?.defer();
     words[Word.OWN_TAIL] = tail;
     words[Word.ENDED] = tail;
-    header[Header.LIVE] -= live;
+    header[Header.LIVE] = live;
     header[Header.INTENT] = Intent.NONE;
   }
 
@@ -273,15 +276,15 @@ export class LogBuffer {
 
   /**
    * Writer: the entries before a position are written, and their memory may be used again. No call
-   * lies between the last subtraction of `give` and the two stores, so one that takes over finds
-   * all done or nothing.
+   * lies between the subtractions of `giveDeferred` and the two stores, so one that takes over
+   * finds all done or nothing.
    *
    * @param note what `noted(0)` gives from now on
    * @param places how many places of ended sessions go back to the ledger
    */
   release(position: number, note: number, ledger?: Ledger, places = 0): void {
     const { words, floats } = this;
-    if (ledger !== undefined && places > 0) ledger.give(places);
+    if (ledger !== undefined && places > 0) ledger.giveDeferred(places);
     floats[Word.NOTES / 2] = note;
     Atomics.store(words, Word.HEAD, position);
   }

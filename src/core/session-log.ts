@@ -9,6 +9,7 @@
  */
 import type { Arena } from './arena.ts';
 import { Header, NOTES_WORDS, ORDER_WORDS, ROW_SHIFT, Row, RowFlag } from './layout.ts';
+import type { Ledger } from './ledger.ts';
 import { TOUCH_LOG_MS_MAX, TOUCH_LOG_PARTS, TTL_NEVER } from './limits.ts';
 import { type LogBuffer, LogState } from './log-buffer.ts';
 import {
@@ -113,13 +114,13 @@ export class SessionLog {
   /**
    * The session in a row ends now; id and session number are still there. Takes the intent back.
    *
-   * @param defers whether the log's writer gives its place back
+   * @param ledger when the log's writer gives it the place back
    */
-  ended(slot: number, reason: number, defers: boolean): void {
+  ended(slot: number, reason: number, ledger: Ledger | undefined): void {
     const row = this.#rows + (slot << ROW_SHIFT);
-    const mark = defers ? GIVES_PLACE : 0;
+    const mark = ledger === undefined ? 0 : GIVES_PLACE;
     const at = fillEnd(this.buffer, this.#arena, this.#words, row, this.#now, reason, mark);
-    this.buffer.pushEnd(at, this.#words, defers ? 1 : 0);
+    this.buffer.pushEnd(at, this.#words, ledger);
   }
 
   /** The same of a session that recovery took out: its id and number are six words somewhere. */

@@ -25,7 +25,10 @@ function reclaimShard(router: Router, port: ShardPort, runner: number): boolean 
   if (ownerOf(words) === runner) rebuild(table, runner);
   else if (!tryAcquire(words, table.runner)) return false;
   abortAll(router, port, runner);
+  // An end that the thread had logged or begun may be what a register waits for.
+  table.log?.buffer.publish();
   release(words);
+  port.writeLog();
   return true;
 }
 

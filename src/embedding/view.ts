@@ -16,7 +16,7 @@ import { Clock } from '../workers/clock.ts';
 import { Ran } from '../workers/dispatch.ts';
 import { Executions } from '../workers/executions.ts';
 import { REGISTER_TRIES_MAX } from '../workers/limits.ts';
-import { placesComing } from '../workers/room.ts';
+import { placesClaimed, placesComing } from '../workers/room.ts';
 import { logBufferOf, type ShardMemory } from '../workers/shard-memory.ts';
 import {
   answerError,
@@ -177,7 +177,7 @@ export class EngineView {
 
   /** Live sessions over all shards. */
   get sessions(): number {
-    return this.#ledger.sessions();
+    return this.#ledger.live;
   }
 
   /** Gives the view up; the tables stay. Begun requests should have been committed or aborted. */
@@ -214,6 +214,7 @@ export class EngineView {
     if (oldest < 0) throw refusal(ErrorCode.SERVER_BUSY, {});
     this.#evict.limitMs = this.#ledger.lowestBoundBeside(oldest);
     this.#evict.flags = this.#evicts ? 0 : EvictFlag.EXPIRED;
+    this.#evict.claimed = placesClaimed(this.#ledger, this.#shards, 0);
     const ran = this.#shards[oldest].run(this.#evict);
     if (ran !== Ran.NOT_EXPIRED || this.#awaitRoom()) return;
     throw refusal(ErrorCode.SESSIONS_EXHAUSTED, {});

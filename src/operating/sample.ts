@@ -27,7 +27,7 @@ export function sampleOf(router: Router): Sample {
     timeMs: Date.now(),
     steadyMs: performance.now(),
     totals,
-    sessions: ledger.sessions(),
+    sessions: ledger.live,
     connections: meter.server?.connections ?? 0,
     durations: meter.durations,
   };

@@ -32,7 +32,7 @@ export function readStatus(router: Router): EngineStatus {
     pid: process.pid,
     timeMs: Date.now(),
     uptimeMs: Math.round(process.uptime() * 1e3),
-    sessions: ledger.sessions(),
+    sessions: ledger.live,
     sessionsMax: ledger.sessionsMax,
     executing: sum(shards, ({ executing }) => executing),
     totals: totalsOf(shards, errors),

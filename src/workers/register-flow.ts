@@ -17,7 +17,7 @@ import { EvictFlag, Kind, Message } from '../core/message.ts';
 import { type Answer, AnswerKind } from './answer.ts';
 import { Dispatched, type Dispatcher, Ran, Submitted } from './dispatch.ts';
 import { PENDING_REGISTERS_MAX, REGISTER_TRIES_MAX } from './limits.ts';
-import { placesComing } from './room.ts';
+import { placesClaimed, placesComing } from './room.ts';
 import type { ShardPort } from './shard-port.ts';
 
 const enum Step {
@@ -201,6 +201,7 @@ export class RegisterFlow {
     evict.frontEnd = pending.message.frontEnd;
     evict.request = pending.reference;
     evict.limitMs = ledger.lowestBoundBeside(shard);
+    evict.claimed = placesClaimed(ledger, ports, this.#waiting.length);
     return this.#router.dispatch(evict, ports[shard]);
   }
 

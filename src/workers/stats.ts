@@ -33,7 +33,7 @@ export function statsOf(router: Router): EngineStats {
   const shards = ports.map(countsOf);
   const total = (name: keyof Counts): number => sum(shards, (shard) => shard[name]);
   return {
-    sessions: ledger.sessions(),
+    sessions: ledger.live,
     sessionsMax: ledger.sessionsMax,
     shards: ports.length,
     executing: sum(ports, (port) => port.pinned),

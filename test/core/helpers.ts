@@ -307,7 +307,10 @@ export function checkShards(tables: SessionTable[]): void {
     checkInvariants(table);
     taken += liveCount(table) + placesToCome(table);
   }
-  const counted = tables[0].ledger.sessions();
+  const { ledger } = tables[0];
+  const coming = tables.reduce((sum, table) => sum + placesToCome(table), 0);
+  if (ledger.coming !== coming) throw new Error(`${ledger.coming} places come, of ${coming}`);
+  const counted = ledger.sessions();
   if (counted !== taken) throw new Error(`the ledger counts ${counted} of ${taken} places`);
 }
 

@@ -7,7 +7,7 @@ import { runs } from './helpers.ts';
 
 const LOWEST = Number.NEGATIVE_INFINITY;
 /** The word that holds the version of a shard's bound. */
-const versionAt = (shard: number): number => 4 + 4 * shard;
+const versionAt = (shard: number): number => 8 + 4 * shard;
 
 test('sessions are taken up to the limit and not beyond', () => {
   const ledger = createLedger(2, 3);
@@ -46,6 +46,18 @@ test('the oldest shard is the one with the lowest bound, the first among equals'
   expect(ledger.lowestBoundBeside(1)).toBe(LOWEST);
   ledger.publish(2, NOTHING_TO_EVICT);
   expect(ledger.oldestShard()).toBe(0);
+});
+
+test('a deferred place stays taken, and on its way, until it is given back', () => {
+  const ledger = createLedger(2, 2, true);
+  expect([ledger.defers, createLedger(2, 2).defers]).toEqual([true, false]);
+  ledger.take();
+  ledger.take();
+  ledger.defer();
+  expect([ledger.sessions(), ledger.coming, ledger.take()]).toEqual([2, 1, false]);
+  ledger.giveDeferred(1);
+  expect([ledger.sessions(), ledger.coming, ledger.take()]).toEqual([1, 0, true]);
+  expect(() => ledger.giveDeferred(1)).toThrow('no more places are given back than were deferred');
 });
 
 test('a single shard has no bound beside it', () => {

@@ -31,7 +31,8 @@ class Life {
   }
 }
 
-/** Of the log buffer: `pushEnd` writes this together with its tail. */
+/** Of the log buffer: `pushEnd` writes these together with what the ledger counts. */
+const TAIL = 64;
 const ENDED = 70;
 
 function mortal<T extends Int32Array | Float64Array>(
@@ -59,6 +60,16 @@ class MortalLedger extends Ledger {
   override give(count: number): void {
     this.life.spend();
     super.give(count);
+  }
+
+  override defer(): void {
+    this.life.spend();
+    super.defer();
+  }
+
+  override giveDeferred(count: number): void {
+    this.life.spend();
+    super.giveDeferred(count);
   }
 
   override publish(shard: number, boundMs: number): void {
@@ -108,7 +119,7 @@ class World {
       floats: { value: mortal(floats, life, () => false) },
     });
     const buffer = new LogBuffer(this.log);
-    const entries = mortal(buffer.words, life, (at) => at === ENDED);
+    const entries = mortal(buffer.words, life, (at) => at === TAIL || at === ENDED);
     Object.defineProperty(buffer, 'words', { value: entries });
     const ledger = new MortalLedger(this.ledger.memory, life);
     return new SessionTable(arena, ledger, this.now, h.RUNNER, buffer);

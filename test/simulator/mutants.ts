@@ -179,13 +179,6 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'const at = fillEnd(this.buffer, this.#arena, NO_SESSION, 0 * row,',
   },
   {
-    name: 'a place is given away before the end that made it is on disk',
-    breaks: 'G11',
-    file: 'src/core/endings.ts',
-    find: 'const defers = this.#ledger.defers && !handsOver;',
-    replace: 'const defers = this.#ledger.defers && handsOver;',
-  },
-  {
     name: 'a place whose end is on disk is not given back',
     breaks: 'liveness',
     file: 'src/journal/log-writer.ts',

@@ -1,7 +1,6 @@
 /** A register over all shards goes on once for each outcome, however often that is told. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../src/core/codes.ts';
-import { Header } from '../../src/core/layout.ts';
 import type { Ledger } from '../../src/core/ledger.ts';
 import { Kind, Message } from '../../src/core/message.ts';
 import { Answer, AnswerKind } from '../../src/workers/answer.ts';
@@ -13,18 +12,17 @@ import type { ShardPort } from '../../src/workers/shard-port.ts';
 let queued: { kind: Kind; reference: number }[];
 /** Whether rings have room. */
 let hasRoom: boolean;
-/** Places taken of 10, and live sessions. */
+/** Places taken of 10, and how many of them are given back soon. */
 let taken: number;
-let live: Int32Array;
+let coming: number;
 let isWritable: boolean;
 /** Of registers that were refused. */
 let refusals: ErrorCode[];
 let flow: RegisterFlow;
 let port: ShardPort;
 
-function start(evicts: boolean, defers = false): void {
+function start(evicts: boolean): void {
   const table = {
-    arena: { words: live },
     log: {
       get isWritable() {
         return isWritable;
@@ -34,8 +32,10 @@ function start(evicts: boolean, defers = false): void {
   port = { pinned: 0, table } as unknown as ShardPort;
   const ledger = {
     sessionsMax: 10,
-    defers,
     sessions: () => taken,
+    get coming() {
+      return coming;
+    },
     oldestShard: () => 0,
     lowestBoundBeside: () => 0,
   };
@@ -65,8 +65,7 @@ beforeEach(() => {
   queued = [];
   hasRoom = true;
   taken = 10;
-  live = new Int32Array(Header.LIVE + 1);
-  live[Header.LIVE] = 10;
+  coming = 0;
   isWritable = true;
   refusals = [];
   start(true);
@@ -120,15 +119,16 @@ describe('where places go back when that is on disk, a register', () => {
   beforeEach(() => {
     queued = [];
     // One session has ended, and that is being written.
-    live[Header.LIVE] = 9;
+    coming = 1;
   });
 
   it('waits for a place that is on its way, and takes it', () => {
-    start(true, true);
+    start(true);
     flow.retry();
     expect(flow.mayGoOn).toBe(false);
     expect(kinds()).toEqual([]);
     taken = 9;
+    coming = 0;
     expect(flow.mayGoOn).toBe(true);
     flow.retry();
     expect(kinds()).toEqual([Kind.REGISTER]);
@@ -138,17 +138,17 @@ describe('where places go back when that is on disk, a register', () => {
   });
 
   it('does not wait for a place that somebody waits for already', () => {
-    start(true, true);
+    start(true);
     submit();
     submit();
     expect(kinds()).toEqual([Kind.EVICT, Kind.EVICT]);
-    live[Header.LIVE] = 7;
+    coming = 3;
     submit();
     submit();
     expect(kinds()).toHaveLength(2);
     expect(flow.mayGoOn).toBe(false);
     // A view of another thread takes one of the three places: who came last has somebody evicted.
-    live[Header.LIVE] = 8;
+    coming = 2;
     expect(flow.mayGoOn).toBe(true);
     flow.retry();
     expect(kinds()).toEqual([Kind.EVICT, Kind.EVICT, Kind.EVICT]);
@@ -156,38 +156,40 @@ describe('where places go back when that is on disk, a register', () => {
   });
 
   it('has somebody evicted when another took the place', () => {
-    start(true, true);
-    live[Header.LIVE] = 10;
+    start(true);
+    coming = 0;
     expect(flow.mayGoOn).toBe(true);
     flow.retry();
     expect(kinds()).toEqual([Kind.EVICT]);
   });
 
   it('is not refused when nobody has expired and a place is on its way', () => {
-    live[Header.LIVE] = 10;
-    start(false, true);
+    coming = 0;
+    start(false);
     expect(kinds()).toEqual([Kind.EVICT]);
-    live[Header.LIVE] = 9;
+    coming = 1;
     flow.resume(queued[0].reference, Ran.NOT_EXPIRED);
     taken = 9;
+    coming = 0;
     flow.retry();
     expect(kinds()).toEqual([Kind.EVICT, Kind.REGISTER]);
   });
 
   it('waits for the place of a session that expired to make way', () => {
-    live[Header.LIVE] = 10;
-    start(false, true);
-    live[Header.LIVE] = 9;
+    coming = 0;
+    start(false);
+    coming = 1;
     flow.resume(queued[0].reference, Ran.EVICTED);
     expect(kinds()).toEqual([Kind.EVICT]);
     taken = 9;
+    coming = 0;
     flow.retry();
     expect(kinds()).toEqual([Kind.EVICT, Kind.REGISTER]);
   });
 
   it('does not wait for a disk that is full', () => {
     isWritable = false;
-    start(false, true);
+    start(false);
     expect(kinds()).toEqual([Kind.EVICT]);
     flow.resume(queued[0].reference, Ran.NOT_EXPIRED);
     expect(refusals.splice(0)).toEqual([ErrorCode.SESSIONS_EXHAUSTED]);
