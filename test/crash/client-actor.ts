@@ -2,6 +2,7 @@
  * A session of the library's client under load: one request after the other, over as many restarts
  * as there are. The client settles what was in flight by itself, with the same number.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Connection, Session } from '../../dist/index.js';
 import { isSame, newState, nextStep, reading, type ServiceName, type State } from './model.ts';
 import type { Random } from './random.ts';
@@ -9,6 +10,13 @@ import type { Tally } from './tally.ts';
 
 /** Far longer than the server is ever away: who waits so long waits for a lost answer. */
 const PATIENCE_MS = 20_000;
+
+/** How often a session is closed, and how often where others wait for its place. */
+const CLOSE_PERCENT = 1;
+const CLOSE_PERCENT_FULL = 20;
+
+/** Who was refused tries again within so long. */
+const REFUSED_PAUSE_MS = 5;
 
 /** A session that has ended, by what its client was told. */
 export interface Ended {
@@ -23,6 +31,8 @@ export interface World {
   readonly tally: Tally;
   /** Whether sessions may be evicted: more register than there is room for. */
   readonly evicts: boolean;
+  /** Whether the table is full most of the time, and refuses whoever finds no room. */
+  readonly rejects: boolean;
   /** Sessions that must never come back. */
   readonly ended: Ended[];
 }
@@ -79,7 +89,9 @@ export class ClientActor {
 
   async #step(): Promise<void> {
     this.#session ??= await this.#register();
-    if (this.#random.chance(1)) return this.#close(this.#session);
+    if (this.#session === undefined) return pause(this.#random.below(REFUSED_PAUSE_MS));
+    const closePercent = this.#world.rejects ? CLOSE_PERCENT_FULL : CLOSE_PERCENT;
+    if (this.#random.chance(closePercent)) return this.#close(this.#session);
     try {
       await this.#request(this.#session);
     } catch (error) {
@@ -88,12 +100,17 @@ export class ClientActor {
     }
   }
 
-  async #register(): Promise<Session> {
+  /** Undefined when there is no room. */
+  async #register(): Promise<Session | undefined> {
     const { ended, tally, evicts } = this.#world;
     const mayReturn = !evicts && ended.length > 0 && this.#random.chance(30);
     const before = mayReturn ? ended.pop() : undefined;
     const id = before?.id ?? this.#random.id();
-    const session = await this.#connection.session({ id, timeoutMs: PATIENCE_MS });
+    const session = await this.#open(id);
+    if (session === undefined) {
+      if (before !== undefined) ended.push(before);
+      return undefined;
+    }
     if (before !== undefined && session.session <= before.session) {
       tally.violated(`${id} registered again and got ${session.session} after ${before.session}`);
     }
@@ -103,6 +120,17 @@ export class ClientActor {
     this.#state = newState(this.#world.service);
     this.#last = undefined;
     return session;
+  }
+
+  async #open(id: string): Promise<Session | undefined> {
+    try {
+      return await this.#connection.session({ id, timeoutMs: PATIENCE_MS });
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (!this.#world.rejects || code !== 'sessions_exhausted') throw error;
+      this.#world.tally.refused += 1;
+      return undefined;
+    }
   }
 
   async #request(session: Session): Promise<void> {

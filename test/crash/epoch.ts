@@ -32,7 +32,7 @@ export class Epoch {
   #rawRuns: Promise<void>[] = [];
   #isGoing = false;
   #server!: ServerProcess;
-  #evictsFrom = 1_000;
+  #sessionsMax = 1_000;
   #shards = 1;
 
   private constructor(tally: Tally, random: Random, port: number) {
@@ -41,8 +41,11 @@ export class Epoch {
     this.#port = port;
     const service: ServiceName = random.chance(40) ? 'account' : 'data';
     const evicts = random.chance(33);
-    if (evicts) this.#evictsFrom = random.between(8, 24);
-    this.#world = { service, tally, evicts, ended: [] };
+    // The places of several shards go from one to the other.
+    const rejects = !evicts && random.chance(33);
+    if (evicts || rejects) this.#sessionsMax = random.between(8, 24);
+    if (rejects) this.#shards = random.between(2, 3);
+    this.#world = { service, tally, evicts, rejects, ended: [] };
   }
 
   /** Runs until so many kills have happened, or something was wrong. */
@@ -67,14 +70,17 @@ export class Epoch {
       const options = { reconnectMinMs: 2, reconnectMaxMs: 20, queueMax: 64 };
       this.#connections.push(await connect({ port, ...options }));
     }
-    const sessions = this.#world.evicts
-      ? this.#evictsFrom + this.#random.between(2, 8)
-      : this.#random.between(1, 40);
+    const { evicts, rejects } = this.#world;
+    const sessions =
+      evicts || rejects
+        ? this.#sessionsMax + this.#random.between(2, 8)
+        : this.#random.between(1, 40);
     for (let i = 0; i < sessions; i++) {
       const connection = this.#connections[i % count];
       this.#clients.push(new ClientActor(this.#world, connection, this.#random.fork()));
     }
-    for (let i = this.#random.between(1, 4); i > 0; i--) {
+    // These stay, and would find no room.
+    for (let i = rejects ? 0 : this.#random.between(1, 4); i > 0; i--) {
       const isGoing = (): boolean => this.#isGoing;
       this.#raw.push(new RawActor(this.#world, this.#port, this.#random.fork(), isGoing));
     }
@@ -82,10 +88,10 @@ export class Epoch {
   }
 
   #start(): void {
-    const { service, evicts } = this.#world;
+    const { service, evicts, rejects } = this.#world;
     const random = this.#random;
-    const sessionsMax = evicts ? this.#evictsFrom + random.below(5) : this.#evictsFrom;
-    if (random.chance(40)) this.#shards = random.below(4);
+    const sessionsMax = evicts ? this.#sessionsMax + random.below(5) : this.#sessionsMax;
+    if (random.chance(40)) this.#shards = rejects ? random.between(2, 3) : random.below(4);
     const options: Record<string, string | number> = {
       port: this.#port,
       'data-dir': this.#folder,
@@ -94,6 +100,7 @@ export class Epoch {
       run: random.pick(['auto', 'worker', 'direct']),
       'sessions-max': sessionsMax,
       'segment-bytes-max': random.pick(SEGMENT_BYTES),
+      ...(rejects ? { 'on-full': 'reject' } : {}),
       ...(service === 'account' ? { service: ACCOUNT } : {}),
     };
     const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);

@@ -12,6 +12,8 @@ export class Tally {
   recoveredSessions = 0;
   evictions = 0;
   closed = 0;
+  /** Registers that found no room. */
+  refused = 0;
   tornEnds = 0;
   rewrites = 0;
   segmentsRemoved = 0;
@@ -37,6 +39,7 @@ export class Tally {
       `${this.gracefulStops} graceful stops`,
       `${this.acknowledged} acknowledged requests, ${this.replays} replays compared`,
       `${this.recoveredSessions} recovered sessions, ${this.evictions} evicted`,
+      `${this.refused} registers refused`,
       `${this.closed} closed, ${this.tornEnds} torn ends, ${this.rewrites} changes of shards`,
       `${this.segmentsRemoved} segments cleaned`,
       `${this.violations.length} violations`,

@@ -35,7 +35,7 @@ const random = new Random(task.seed);
 const tally = new Tally();
 const happened = new Happened();
 const company = { tally, happened, random };
-const world: World = { service: 'data', tally, evicts: true, ended: [] };
+const world: World = { service: 'data', tally, evicts: true, rejects: false, ended: [] };
 let isGoing = true;
 
 /** The first connect does not try again by itself, and the server may be away. */
