@@ -86,7 +86,6 @@ export class Engine {
       frontEnd: FRONT_END,
       runner: shards + 1,
       run: options.run,
-      evicts: options.evicts,
       cores: availableParallelism(),
       onStorageFailure: (error) => this.#fail(storageFailed(0, error)),
       onProgress: () => {
@@ -213,7 +212,7 @@ export class Engine {
     const runner = this.#takeRunner();
     // Evictions by the view are pushed to TCP clients through the ring that the router reads.
     this.router.listen();
-    return new EngineView(this.memory, this.checked, runner, this.options.evicts, {
+    return new EngineView(this.memory, this.checked, runner, {
       closed: () => this.#runners.push(runner),
       relieve: () => this.#relieve(),
       writeLog: () => this.router.writeLog(),
@@ -232,8 +231,7 @@ export class Engine {
       void reclaim(this.router, runner).then(() => this.#runners.push(runner));
     });
     port1.unref();
-    const { memory } = this;
-    return { memory, runner, evicts: this.options.evicts, port: port2 };
+    return { memory: this.memory, runner, port: port2 };
   }
 
   /** Called when a shard's worker dies too often: the engine can no longer serve. */

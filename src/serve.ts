@@ -177,7 +177,7 @@ function beginning(
   config: ServerConfig,
   operating: OperatorPlace | undefined,
 ): EventFields {
-  const { sharding, evicts, run, journal } = checkOptions(options);
+  const { sharding, run, journal } = checkOptions(options);
   const { ttlDefaultMs, ratePerSecond, rateBurst } = sharding;
   const rate = ratePerSecond === 0 ? null : `${ratePerSecond}/${rateBurst}`;
   const durability = journal?.intervalMs ? `interval:${journal.intervalMs}` : undefined;
@@ -188,7 +188,7 @@ function beginning(
     port: config.port,
     shards: sharding.shards,
     sessions_max: sharding.sessionsMax,
-    on_full: evicts ? 'evict' : 'reject',
+    on_full: sharding.evicts ? 'evict' : 'reject',
     ttl_ms: ttlDefaultMs === TTL_NEVER ? null : ttlDefaultMs,
     rate,
     data_bytes_max: sharding.dataBytesMax,

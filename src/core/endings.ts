@@ -63,12 +63,8 @@ export class Endings {
     this.#rows = parts.arena.regions.rows;
   }
 
-  /**
-   * Ends a live session that is not executing; `ended` then says whom to tell.
-   *
-   * @param handsOver gives its place back at once, also where the ledger defers
-   */
-  end(slot: number, reason: Reason, handsOver = false): void {
+  /** Ends a live session that is not executing; `ended` then says whom to tell. */
+  end(slot: number, reason: Reason): void {
     const words = this.#words;
     const row = this.#rowOf(slot);
     const flags = words[row + Row.FLAGS];
@@ -81,15 +77,14 @@ export class Endings {
     this.#memory.remember(hash, row, reason);
     words[Header.INTENT_SLOT] = slot;
     words[Header.INTENT_REASON] = reason;
-    const defers = this.#ledger.defers && !handsOver;
-    words[Header.INTENT_DEFERS] = defers ? 1 : 0;
     words[Header.INTENT] = Intent.END;
     this.#logged();
     this.#index.remove(hash, slot);
     this.#order.remove(slot);
     this.#wheel.remove(slot);
     this.#pool.give(slot);
-    if (!defers) {
+    // Otherwise the entry says so, and whoever writes it gives the place back.
+    if (!this.#ledger.defers) {
       this.#ledger.give(1);
       // As in `register`: nothing lies between the two.
       words[Header.LIVE] -= 1;
@@ -103,12 +98,12 @@ export class Endings {
     const words = this.#words;
     const slot = words[Header.INTENT_SLOT];
     words[this.#rowOf(slot) + Row.FLAGS] = 0;
-    if (this.#log === undefined) {
-      words[Header.INTENT] = Intent.NONE;
+    if (this.#log !== undefined) {
+      this.#log.ended(slot, words[Header.INTENT_REASON], this.#ledger);
       return;
     }
-    const ledger = words[Header.INTENT_DEFERS] === 0 ? undefined : this.#ledger;
-    this.#log.ended(slot, words[Header.INTENT_REASON], ledger);
+    assert(!this.#ledger.defers, 'a ledger that defers has logs');
+    words[Header.INTENT] = Intent.NONE;
   }
 
   /** Ends and logs a session that a dead runner had begun to end; a rebuild does the rest. */
@@ -121,9 +116,6 @@ export class Endings {
    * lowest bound of the other shards). Pinned sessions are passed over; there are never more of
    * them than `Header.EXECUTING` says, which bounds the walk. On `EVICTED` see `ended`. With
    * `onlyExpired` it must have expired too, which frees its place without evicting anybody.
-   *
-   * Whoever is evicted hands the place over at once. If a crash loses that end and not the register
-   * that took the place, recovery evicts the oldest by what is on disk.
    */
   evictOldest(limitMs: number, onlyExpired = false): Eviction {
     const oldest = this.#victims.oldest();
@@ -137,7 +129,7 @@ export class Endings {
       this.#victims.publish(time);
       return time > limitMs ? Eviction.NOT_OLDEST : Eviction.NOT_EXPIRED;
     }
-    this.end(oldest, isExpired ? Reason.EXPIRED : Reason.EVICTED, !onlyExpired);
+    this.end(oldest, isExpired ? Reason.EXPIRED : Reason.EVICTED);
     const next = this.#victims.oldest();
     this.#victims.publish(next < 0 ? NOTHING_TO_EVICT : this.#order.timeOf(next));
     return Eviction.EVICTED;

@@ -159,8 +159,6 @@ export const enum Header {
   INTENT_TTL = 111,
   /** Why a session ends. */
   INTENT_REASON = 112,
-  /** Whether its place is given back only when its end is on disk. */
-  INTENT_DEFERS = 113,
 
   /** f64 counters, in the order of `Counter`. */
   COUNTERS = 128,

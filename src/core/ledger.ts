@@ -11,10 +11,10 @@
  * when somebody looks for a victim, which keeps them off the hot path. A bound is a Float64 in
  * two words under a version that is odd while its one writer, the shard's owner, changes it.
  *
- * Where answers wait for several logs the ledger *defers*: the place of a session that ended is
- * given back by whoever writes its shard's log, once the end is on disk. Otherwise a crash could
- * lose the end and keep the register that took the place, in the log of another shard, and one
- * session too many would come back.
+ * Where answers wait for several logs and a full table rejects, the ledger *defers*: the place of a
+ * session that ended is given back by whoever writes its shard's log, once the end is on disk.
+ * Otherwise a crash could lose the end and keep the register that took the place, in the log of
+ * another shard, and one session too many would come back.
  */
 import { assert } from './assert.ts';
 

@@ -97,13 +97,14 @@ export class LogBuffer {
    * some of them done.
    *
    * @param header the arena's words
-   * @param ledger gets the place back when this is on disk; undefined = in another way
+   * @param ledger if it defers, it gets the place back when this is on disk; otherwise from
+   *     whoever ends the session
    */
-  pushEnd(at: number, header: Int32Array, ledger: Ledger | undefined): void {
+  pushEnd(at: number, header: Int32Array, ledger: Ledger): void {
     const { words } = this;
     const tail = (words[Word.OWN_TAIL] + words[at]) | 0;
-    const live = header[Header.LIVE] - (ledger === undefined ? 0 : 1);
-    ledger?.defer();
+    const live = header[Header.LIVE] - (ledger.defers ? 1 : 0);
+    if (ledger.defers) ledger.defer();
     words[Word.OWN_TAIL] = tail;
     words[Word.ENDED] = tail;
     header[Header.LIVE] = live;

@@ -85,8 +85,6 @@ export class Message {
   arrivedUs = 0;
   /** The commit time, in milliseconds, above which `EVICT` does nothing. */
   limitMs = 0;
-  /** For `EVICT`: with more places on their way than so many nobody needs to go. */
-  claimed = 0;
   /**
    * The body: `bodyLength` bytes from word `bodyWord` of one memory seen two ways. The bytes
    * between the body's end and the next whole word are zero.

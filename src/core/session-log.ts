@@ -114,11 +114,11 @@ export class SessionLog {
   /**
    * The session in a row ends now; id and session number are still there. Takes the intent back.
    *
-   * @param ledger when the log's writer gives it the place back
+   * @param ledger if it defers, the log's writer gives it the place back
    */
-  ended(slot: number, reason: number, ledger: Ledger | undefined): void {
+  ended(slot: number, reason: number, ledger: Ledger): void {
     const row = this.#rows + (slot << ROW_SHIFT);
-    const mark = ledger === undefined ? 0 : GIVES_PLACE;
+    const mark = ledger.defers ? GIVES_PLACE : 0;
     const at = fillEnd(this.buffer, this.#arena, this.#words, row, this.#now, reason, mark);
     this.buffer.pushEnd(at, this.#words, ledger);
   }

@@ -13,12 +13,12 @@ import { EngineView } from './view.ts';
  * `release()`, or by the end of the thread.
  */
 export async function attach(ticket: EngineTicket, service?: Service): Promise<EngineView> {
-  const { memory, runner, evicts, port } = ticket;
+  const { memory, runner, port } = ticket;
   const checked =
     service === undefined ? await loadService(memory.config.serviceUrl) : checkService(service);
   // The port only lives to tell the engine that this thread has ended; it keeps nothing alive.
   port.unref();
-  return new EngineView(memory, checked, runner, evicts, {
+  return new EngineView(memory, checked, runner, {
     closed: () => port.close(),
     // The front ends run in other threads, which read their answers by themselves.
     relieve: () => {},

@@ -113,7 +113,6 @@ const SESSIONS_AFTER_MAX = 2 ** 52;
 
 export interface CheckedOptions {
   readonly sharding: ShardingConfig;
-  readonly evicts: boolean;
   readonly run: RunPolicy;
   /** The service, when it was given as an object. */
   readonly service: Service | undefined;
@@ -146,6 +145,7 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
     sharding: {
       shards,
       sessionsMax: integerOption('sessionsMax', o.sessionsMax, 1, SESSIONS_MAX),
+      evicts: oneOf('onFull', o.onFull, ['evict', 'reject']) === 'evict',
       dataBytesMax: payload('dataBytesMax'),
       replyBytesMax: payload('replyBytesMax'),
       bodyBytesMax: payload('bodyBytesMax'),
@@ -162,7 +162,6 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
       seedB: randomInt(2 ** 32),
       serviceUrl: service === undefined || isObject ? '' : serviceUrl(service),
     },
-    evicts: oneOf('onFull', o.onFull, ['evict', 'reject']) === 'evict',
     run: oneOf('run', o.run, ['auto', 'worker', 'direct']),
     service: isObject ? service : undefined,
     journal: journalOf(options),

@@ -48,6 +48,5 @@ export interface Reply {
 export interface EngineTicket {
   readonly memory: ShardMemory;
   readonly runner: number;
-  readonly evicts: boolean;
   readonly port: MessagePort;
 }

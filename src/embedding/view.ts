@@ -16,7 +16,7 @@ import { Clock } from '../workers/clock.ts';
 import { Ran } from '../workers/dispatch.ts';
 import { Executions } from '../workers/executions.ts';
 import { REGISTER_TRIES_MAX } from '../workers/limits.ts';
-import { placesClaimed, placesComing } from '../workers/room.ts';
+import { placesComing } from '../workers/room.ts';
 import { logBufferOf, type ShardMemory } from '../workers/shard-memory.ts';
 import {
   answerError,
@@ -57,13 +57,7 @@ export class EngineView {
   readonly #hooks: ViewHooks;
   #isOpen = true;
 
-  constructor(
-    memory: ShardMemory,
-    checked: CheckedService,
-    runner: number,
-    evicts: boolean,
-    hooks: ViewHooks,
-  ) {
+  constructor(memory: ShardMemory, checked: CheckedService, runner: number, hooks: ViewHooks) {
     if (!checked.portable) {
       throw new SessileError(
         'service_not_portable',
@@ -72,7 +66,7 @@ export class EngineView {
       );
     }
     this.#checked = checked;
-    this.#evicts = evicts;
+    this.#evicts = memory.config.evicts;
     this.#hooks = hooks;
     this.#bodyBytesMax = memory.config.bodyBytesMax;
     this.#dataBytesMax = memory.config.dataBytesMax;
@@ -214,7 +208,6 @@ export class EngineView {
     if (oldest < 0) throw refusal(ErrorCode.SERVER_BUSY, {});
     this.#evict.limitMs = this.#ledger.lowestBoundBeside(oldest);
     this.#evict.flags = this.#evicts ? 0 : EvictFlag.EXPIRED;
-    this.#evict.claimed = placesClaimed(this.#ledger, this.#shards, 0);
     const ran = this.#shards[oldest].run(this.#evict);
     if (ran !== Ran.NOT_EXPIRED || this.#awaitRoom()) return;
     throw refusal(ErrorCode.SESSIONS_EXHAUSTED, {});

@@ -359,8 +359,8 @@ export class Executor {
 
   #evict(m: Message): Ran {
     const { ledger } = this.table;
-    // A place has become free while this waited in the ring, or is on its way: nobody needs to go.
-    if (ledger.sessions() < ledger.sessionsMax || ledger.coming > m.claimed) return Ran.EVICTED;
+    // A place has become free while this waited in the ring: nobody needs to go.
+    if (ledger.sessions() < ledger.sessionsMax) return Ran.EVICTED;
     const onlyExpired = (m.flags & EvictFlag.EXPIRED) !== 0;
     // As in `sweep`: the place of one that has expired would not come before the log is written.
     if (onlyExpired && ledger.defers && this.table.log?.isWritable === false) {

@@ -22,9 +22,8 @@ const REGISTER_WORDS = 4;
 const ARRIVED = 16;
 const LIMIT = 16;
 const PRINCIPAL_LOW = 17;
-/** Only a register has a TTL, and only an eviction leaves places alone. */
+/** Only a register has a TTL. */
 const TTL_MS = 14;
-const CLAIMED = 14;
 const ANSWER_WORDS = 18;
 /** The word of an answer's record that says what must be durable before it is given. */
 const POSITION = 16;
@@ -67,10 +66,8 @@ export function pushMessage(ring: Ring, m: Message): boolean {
   words[at + 13] = m.flags;
   if (m.kind === Kind.REGISTER) words[at + TTL_MS] = m.ttlMs;
   words[at + 15] = m.bodyLength;
-  if (m.kind === Kind.EVICT) {
-    ring.floats[(at + LIMIT) >> 1] = m.limitMs;
-    words[at + CLAIMED] = m.claimed;
-  } else {
+  if (m.kind === Kind.EVICT) ring.floats[(at + LIMIT) >> 1] = m.limitMs;
+  else {
     words[at + ARRIVED] = m.arrivedUs;
     words[at + PRINCIPAL_LOW] = m.principalLow;
     words[at + principalHighOffset(m.kind)] = m.principalHigh;
@@ -109,7 +106,6 @@ export function readMessage(ring: Ring, at: number, m: Message): void {
   m.bodyLength = words[at + 15];
   if (m.kind === Kind.EVICT) {
     m.limitMs = ring.floats[(at + LIMIT) >> 1];
-    m.claimed = words[at + CLAIMED];
     m.principalLow = 0;
     m.principalHigh = 0;
   } else {

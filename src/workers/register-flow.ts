@@ -3,8 +3,8 @@
  * committed longest ago evicts one, and the register tries again.
  *
  * Where places of ended sessions go back when that is on disk, a register waits for one that is on
- * its way, and nobody is evicted or refused for it. No more wait than there are such places: where
- * sessions come and go all the time there always is one, and all would wait for it.
+ * its way, and is not refused. No more wait than there are such places: where sessions come and go
+ * all the time there always is one, and all would wait for it.
  *
  * Each step runs directly when it can, and else travels through a ring; then the register waits in
  * a bounded table until the shard's outcome comes back. Room that an eviction made may be taken by
@@ -17,7 +17,7 @@ import { EvictFlag, Kind, Message } from '../core/message.ts';
 import { type Answer, AnswerKind } from './answer.ts';
 import { Dispatched, type Dispatcher, Ran, Submitted } from './dispatch.ts';
 import { PENDING_REGISTERS_MAX, REGISTER_TRIES_MAX } from './limits.ts';
-import { placesClaimed, placesComing } from './room.ts';
+import { placesComing } from './room.ts';
 import type { ShardPort } from './shard-port.ts';
 
 const enum Step {
@@ -201,7 +201,6 @@ export class RegisterFlow {
     evict.frontEnd = pending.message.frontEnd;
     evict.request = pending.reference;
     evict.limitMs = ledger.lowestBoundBeside(shard);
-    evict.claimed = placesClaimed(ledger, ports, this.#waiting.length);
     return this.#router.dispatch(evict, ports[shard]);
   }
 

@@ -7,7 +7,6 @@ export interface RouterOptions {
   readonly frontEnd: number;
   readonly runner: number;
   readonly run: RunPolicy;
-  readonly evicts: boolean;
   readonly cores: number;
   /** Without workers: the log has failed for good. */
   readonly onStorageFailure?: (error: Error) => void;

@@ -85,7 +85,7 @@ export class Router implements Dispatcher {
       const direct = this.#runsDirect ? { checked, executions: this.#executions } : undefined;
       return new ShardPort(memory, table, shard, options.frontEnd, direct, deliver);
     });
-    this.#flow = new RegisterFlow(this, options.evicts);
+    this.#flow = new RegisterFlow(this, config.evicts);
     if (!this.#hasWorkers) this.#openJournal(memory);
     if (this.#hasWorkers) this.listen();
     else this.#upkeep = setInterval(() => this.#keepUp(), SLEEP_MS).unref();

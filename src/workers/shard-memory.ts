@@ -28,6 +28,8 @@ export interface ShardingConfig {
   /** Worker threads; 0 = one shard that the caller's thread runs. */
   readonly shards: number;
   readonly sessionsMax: number;
+  /** What a full table does with one more: evict the oldest session, or reject. */
+  readonly evicts: boolean;
   readonly dataBytesMax: number;
   readonly replyBytesMax: number;
   readonly bodyBytesMax: number;
@@ -111,8 +113,9 @@ export function createShardMemory(
     doorbells.push(createDoorbell());
     meters.push(createShardMeter());
   }
-  // One log keeps an end and the register after it in order.
-  const defers = count > 1 && config.journal?.syncs === true;
+  // One log keeps an end and the register after it in order. A table that evicts may do so after a
+  // crash as well, and has no use for places that are neither taken nor free.
+  const defers = count > 1 && config.journal?.syncs === true && !config.evicts;
   const lanes: Lane[] = [];
   for (let i = 0; i < frontEnds; i++) lanes.push(createLane(config, count, mayPromise));
   return {

@@ -128,7 +128,6 @@ function start() {
     frontEnd: 0,
     runner: WORKER + 1,
     run: 'worker',
-    evicts: true,
     cores: 2,
     onProgress: () => {},
   });

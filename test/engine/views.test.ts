@@ -112,7 +112,7 @@ test('a view executes whatever the number of shards', () => {
   for (const arena of memory.arenas) {
     new SessionTable(new Arena(arena), ledger, new Float64Array(1), 1).start();
   }
-  const view = new EngineView(memory, checkService(sessionData), 1, true, {
+  const view = new EngineView(memory, checkService(sessionData), 1, {
     closed: () => {},
     relieve: () => {},
   });

@@ -162,7 +162,7 @@ export class Life {
     this.now[0] = options.engineMs ?? 1_000;
     const wallMs = options.wallMs ?? 1_000_000;
     this.wallOffsetMs = wallMs - this.now[0];
-    this.ledger = createLedger(shards, sessionsMax, shards > 1);
+    this.ledger = createLedger(shards, sessionsMax);
     const config = { folder: FOLDER, shards, sessionsMax, segmentBytesMax, syncs: true };
     const journal = new Journal(disk, config);
     const slots = shardSlots(sessionsMax, shards);
@@ -180,14 +180,13 @@ export class Life {
     for (const [shard, table] of this.tables.entries()) {
       const { buffer } = table.log!;
       const log = new FileLog(disk, journal.logConfig(shard, true), notedTail(buffer));
-      const hooks = {
+      const writer = new LogWriter(buffer, log, {
         wallOffsetMs: () => this.wallOffsetMs,
         progressed: () => {},
-        failed: (error: Error) => {
+        failed: (error) => {
           throw error;
         },
-      };
-      const writer = new LogWriter(buffer, log, hooks, this.ledger);
+      });
       this.#writers.push(writer);
       this.cleaners.push(new Cleaner(table, buffer, log, writer));
     }

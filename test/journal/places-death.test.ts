@@ -165,7 +165,7 @@ function dieEverywhere(step: (table: SessionTable) => void): number[] {
 
 test.each([
   ['closed', (table: SessionTable) => table.end(0, Reason.CLOSED)],
-  ['evicted', (table: SessionTable) => void table.evictOldest(Number.POSITIVE_INFINITY)],
+  ['made to give way', (table: SessionTable) => void table.evictOldest(Number.POSITIVE_INFINITY)],
 ])('a death while a session is %s leaves its place taken or free', (_, step) => {
   const left = dieEverywhere(step);
   expect(left.length).toBeGreaterThan(20);

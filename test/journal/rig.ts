@@ -38,6 +38,8 @@ export interface RigOptions {
   segmentBytesMax?: number;
   bufferWords?: number;
   syncs?: boolean;
+  /** Whether places are given back when ends are on disk. */
+  defers?: boolean;
   blocks?: boolean;
   ttlDefaultMs?: number;
   commitsBefore?: number;
@@ -75,7 +77,7 @@ export class Rig {
     const config = { folder: FOLDER, shards, sessionsMax, segmentBytesMax, syncs };
     this.journal = new Journal(disk, config);
     const { seeds } = this.journal;
-    const ledger = createLedger(shards, sessionsMax, shards > 1 && syncs);
+    const ledger = createLedger(shards, sessionsMax, options.defers === true);
     this.tables = Array.from({ length: shards }, (_, shard) => {
       const arena = createArena({
         shard,

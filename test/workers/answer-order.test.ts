@@ -25,6 +25,7 @@ function memoryOfOneSession(): ShardMemory {
   const config = {
     shards: 1,
     sessionsMax: 1,
+    evicts: true,
     dataBytesMax: 64,
     ratePerSecond: 0,
     rateBurst: 0,
@@ -61,7 +62,7 @@ interface Front {
 async function withFront(body: (front: Front) => Promise<void>): Promise<void> {
   const memory = memoryOfOneSession();
   const checked = checkService(sessionData);
-  const options = { frontEnd: 0, runner: FRONT_END, run: 'auto', evicts: true, cores: 2 } as const;
+  const options = { frontEnd: 0, runner: FRONT_END, run: 'auto', cores: 2 } as const;
   const router = new Router(memory, checked, { ...options, onProgress: () => {} });
   const seen: string[] = [];
   const sessions = new Map<number, number>();

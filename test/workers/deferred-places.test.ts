@@ -20,8 +20,8 @@ import {
 } from '../../src/workers/shard-memory.ts';
 import * as h from '../core/helpers.ts';
 
-function memoryOf(shards: number, syncs?: boolean): ShardMemory {
-  const { sharding } = checkOptions({ shards, sessionsMax: 4 });
+function memoryOf(shards: number, syncs?: boolean, onFull?: 'evict'): ShardMemory {
+  const { sharding } = checkOptions({ shards, sessionsMax: 4, onFull: onFull ?? 'reject' });
   const rest = { engine: '', generation: 1, segmentBytesMax: 4096, intervalMs: 0, wallOffsetMs: 0 };
   const journal = syncs === undefined ? undefined : { folder: '/data', syncs, ...rest };
   return createShardMemory(journal === undefined ? sharding : { ...sharding, journal }, 1, false);
@@ -33,8 +33,9 @@ test.each([
   ['no worker', 0, true, false],
   ['logs that no answer waits for', 2, false, false],
   ['memory only', 2, undefined, false],
-])('with %s', (_, shards, syncs, defers) => {
-  expect(new Ledger(memoryOf(shards, syncs).ledger).defers).toBe(defers);
+  ['a table that evicts', 2, true, false, 'evict'],
+] as const)('with %s', (_, shards, syncs, defers, onFull?) => {
+  expect(new Ledger(memoryOf(shards, syncs, onFull).ledger).defers).toBe(defers);
 });
 
 test('a shard whose log has no room ends no expired session to make way', () => {

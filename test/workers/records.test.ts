@@ -44,7 +44,6 @@ const allMessageFields = fc.record({
   operation: int32,
   flags: int32,
   limitMs: fc.double({ noNaN: true }),
-  claimed: int32,
   principalLow: int32,
   principalHigh: int32,
   arrivedUs: int32,
@@ -63,7 +62,7 @@ const messageFields = allMessageFields.map((fields) => ({
     : { ttlMs: 0, ratePerSecond: 0, rateBurst: 0, capabilities: 0 }),
   ...(fields.kind === Kind.EVICT
     ? { arrivedUs: 0, principalLow: 0, principalHigh: 0 }
-    : { limitMs: 0, claimed: 0 }),
+    : { limitMs: 0 }),
 }));
 const answerFields = fc.record({
   ...shared,

@@ -27,6 +27,7 @@ function memoryOf(replyBytesMax: number): ShardMemory {
     {
       shards: 1,
       sessionsMax: SESSIONS,
+      evicts: true,
       dataBytesMax: 64,
       ratePerSecond: 0,
       rateBurst: 0,
@@ -173,7 +174,7 @@ it.each([
 it('a front end does not think that all is answered before the answers are published', async () => {
   const memory = memoryOf(64);
   const checked = serviceOf(8, false);
-  const options = { frontEnd: 0, runner: 2, run: 'worker', evicts: true, cores: 2 } as const;
+  const options = { frontEnd: 0, runner: 2, run: 'worker', cores: 2 } as const;
   const router = new Router(memory, checked, { ...options, onProgress: () => {} });
   const publish = vi.spyOn(Outboxes.prototype, 'publish');
   const seen: boolean[] = [];

@@ -95,7 +95,7 @@ const CHECKS: readonly ((choices: Choices) => void)[] = [
   (choices) => {
     const engine = checkOptions(anyOptions(choices, ENGINE) as EngineOptions);
     numbersIn(engine.sharding, 'sharding');
-    must(typeof engine.evicts === 'boolean', 'evicts');
+    must(typeof engine.sharding.evicts === 'boolean', 'evicts');
     must(['auto', 'worker', 'direct'].includes(engine.run), 'run');
     if (engine.journal === undefined) return;
     numbersIn(engine.journal, 'journal');
