@@ -25,6 +25,13 @@ const unit = withoutComments(read('packaging/sessile.service'));
 const settings = (name: string): string[] =>
   [...unit.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'))].map((match) => match[1]);
 
+test('what a build makes can be run as a command', () => {
+  const { status, stdout } = spawnSync(root('dist/cli/main.js'), ['--version'], {
+    encoding: 'utf8',
+  });
+  expect([status, stdout]).toEqual([0, `${JSON.parse(read('package.json')).version}\n`]);
+});
+
 test('every option and variable of image and service is one of the command', () => {
   const help = serveCommand().helpInformation();
   const words = help.split(/[\s,()]+/);
