@@ -83,11 +83,12 @@ export class SessionLog {
     const slackMs = touches ? 0 : words[notes + Note.SLACK_MS];
     const missesData = (parts & EntryPart.DATA) === 0 && words[row + Row.DATA_LENGTH] > 0;
     const missesReply = (parts & EntryPart.REPLY) === 0 && words[row + Row.REPLY_LENGTH] > 0;
+    // First, as whoever takes over after a death in between logs the session anew with it.
+    words[notes + Note.SLACK_MS] = slackMs;
     appendState(buffer, this.#arena, slot, parts, slackMs);
     if (!missesData && !missesReply) words[notes + Note.SEGMENT] = buffer.segment;
     words[notes + Note.ACTIVE_MS] = (this.#activeMs(slot) - slackMs) | 0;
     words[notes + Note.POSITION] = buffer.position;
-    words[notes + Note.SLACK_MS] = slackMs;
     buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
   }
 

@@ -12,7 +12,6 @@
  */
 import { ErrorCode } from '../core/codes.ts';
 import { copyWords } from '../core/copy.ts';
-import type { Ledger } from '../core/ledger.ts';
 import { EvictFlag, Kind, Message } from '../core/message.ts';
 import { type Answer, AnswerKind } from './answer.ts';
 import { Dispatched, type Dispatcher, Ran, Submitted } from './dispatch.ts';
@@ -178,8 +177,10 @@ export class RegisterFlow {
   /** @param ahead how many wait for room already, who came first */
   #stepNow(ahead = this.#waiting.length): Step {
     const { ledger, ports } = this.#router;
+    // First, as a place is given back before it is no longer on its way: one of the two sees it.
+    const coming = placesComing(ledger, ports);
     if (ledger.sessions() < ledger.sessionsMax) return Step.REGISTER;
-    return placesComing(ledger, ports) > ahead ? Step.WAIT : Step.EVICT;
+    return coming > ahead ? Step.WAIT : Step.EVICT;
   }
 
   /** Asks the shard with the lowest bound to evict; refuses the register if there is none. */
@@ -191,9 +192,13 @@ export class RegisterFlow {
       if (ledger.sessions() < ledger.sessionsMax) return Ran.NOTHING_TO_EVICT;
       // A session that is just being admitted has no bound yet: then look again.
       pending.tries += 1;
-      const mayLookAgain = pending.tries <= REGISTER_TRIES_MAX && !isAllPinned(ports, ledger);
+      const { coming } = ledger;
+      const mayLookAgain =
+        pending.tries <= REGISTER_TRIES_MAX && !isAllPinned(ports, ledger.sessionsMax - coming);
       if (mayLookAgain) return Dispatched.BLOCKED;
-      return this.#refuse(pending, port, ErrorCode.SERVER_BUSY);
+      // Where places are on their way, others wait for them, or they cannot come now.
+      const code = coming > 0 ? ErrorCode.SESSIONS_EXHAUSTED : ErrorCode.SERVER_BUSY;
+      return this.#refuse(pending, port, code);
     }
     const { evict } = pending;
     // An engine that does not evict still reclaims a session that has expired.
@@ -224,11 +229,11 @@ export class RegisterFlow {
   }
 }
 
-/** Whether every session executes a request, so that none can be evicted. */
-function isAllPinned(ports: readonly ShardPort[], ledger: Ledger): boolean {
+/** Whether every one of so many sessions executes a request, so that none can be evicted. */
+function isAllPinned(ports: readonly ShardPort[], sessions: number): boolean {
   let pinned = 0;
   for (const port of ports) pinned += port.pinned;
-  return pinned >= ledger.sessionsMax;
+  return pinned >= sessions;
 }
 
 /** Copies a message, body and all, under the reference of the pending register. */

@@ -57,6 +57,11 @@ class MortalLedger extends Ledger {
     super(memory);
   }
 
+  override take(): boolean {
+    this.life.spend();
+    return super.take();
+  }
+
   override give(count: number): void {
     this.life.spend();
     super.give(count);
@@ -78,18 +83,18 @@ class MortalLedger extends Ledger {
   }
 }
 
-/** A shard with two sessions, of two that share a limit of two. */
+/** A shard with two sessions, of two that share a limit of three. */
 class World {
   readonly arena = createArena({
     shard: 0,
-    slots: 2,
+    slots: 3,
     dataBytesMax: 8,
     replyBytesMax: 8,
     ttlDefaultMs: 1_000,
     seedA: 0x1234567,
     seedB: 0x7654321,
   });
-  readonly ledger = createLedger(2, 2, true);
+  readonly ledger = createLedger(2, 3, true);
   readonly log = createLogBuffer(1024);
   readonly now = Float64Array.of(5);
   readonly #file = new NoLog();
@@ -120,7 +125,9 @@ class World {
     });
     const buffer = new LogBuffer(this.log);
     const entries = mortal(buffer.words, life, (at) => at === TAIL || at === ENDED);
-    Object.defineProperty(buffer, 'words', { value: entries });
+    // Looked at with Atomics, which take no proxy.
+    const { state } = buffer;
+    Object.defineProperties(buffer, { words: { value: entries }, state: { value: state } });
     const ledger = new MortalLedger(this.ledger.memory, life);
     return new SessionTable(arena, ledger, this.now, h.RUNNER, buffer);
   }
@@ -178,6 +185,14 @@ test('a death between two ends takes over both places', () => {
     table.end(1, Reason.CLOSED);
   });
   expect(new Set(left)).toEqual(new Set([0, 1, 2]));
+});
+
+test('a death between an end and a register loses neither place', () => {
+  const left = dieEverywhere((table) => {
+    table.end(0, Reason.CLOSED);
+    h.register(table, { id: 3 });
+  });
+  expect(new Set(left)).toEqual(new Set([1, 2]));
 });
 
 test('a writer that dies before it gives a place back leaves that to the next', () => {

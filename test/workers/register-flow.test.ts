@@ -16,6 +16,10 @@ let hasRoom: boolean;
 let taken: number;
 let coming: number;
 let isWritable: boolean;
+/** The shard whose oldest session is the oldest of all; −1 = none can be evicted. */
+let oldest: number;
+/** What happens after somebody has looked how many places are taken. */
+let afterLook: () => void;
 /** Of registers that were refused. */
 let refusals: ErrorCode[];
 let flow: RegisterFlow;
@@ -32,11 +36,15 @@ function start(evicts: boolean): void {
   port = { pinned: 0, table } as unknown as ShardPort;
   const ledger = {
     sessionsMax: 10,
-    sessions: () => taken,
+    sessions() {
+      const found = taken;
+      afterLook();
+      return found;
+    },
     get coming() {
       return coming;
     },
-    oldestShard: () => 0,
+    oldestShard: () => oldest,
     lowestBoundBeside: () => 0,
   };
   const dispatcher = {
@@ -67,6 +75,8 @@ beforeEach(() => {
   taken = 10;
   coming = 0;
   isWritable = true;
+  oldest = 0;
+  afterLook = () => {};
   refusals = [];
   start(true);
 });
@@ -185,6 +195,32 @@ describe('where places go back when that is on disk, a register', () => {
     coming = 0;
     flow.retry();
     expect(kinds()).toEqual([Kind.EVICT, Kind.REGISTER]);
+  });
+
+  it('is not refused when its place comes between two looks', () => {
+    coming = 0;
+    start(false);
+    coming = 1;
+    afterLook = () => {
+      taken = 9;
+      coming = 0;
+    };
+    flow.resume(queued[0].reference, Ran.NOT_EXPIRED);
+    flow.retry();
+    expect(kinds()).toEqual([Kind.EVICT, Kind.REGISTER]);
+  });
+
+  it('is refused at once when there are only such places, and the disk is full', () => {
+    coming = 9;
+    oldest = -1;
+    isWritable = false;
+    start(false);
+    // The tenth is just being admitted, and could be seen any time.
+    expect(flow.stalled).toBe(1);
+    coming = 10;
+    flow.retry();
+    expect(flow.pending).toBe(0);
+    expect(refusals.splice(0)).toEqual([ErrorCode.SESSIONS_EXHAUSTED]);
   });
 
   it('does not wait for a disk that is full', () => {
