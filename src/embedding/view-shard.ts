@@ -26,7 +26,7 @@ export const NO_FRONT_END = 0xff;
 /** Tries at once, before the thread sleeps between two: some microseconds, about one batch. */
 const SPINS_MAX = 2_000;
 /** A shard that is never let go for so long is stuck; a batch takes some microseconds. */
-export const ACQUIRE_TIMEOUT_MS = 5_000;
+const ACQUIRE_TIMEOUT_MS = 5_000;
 
 /** How often to look whether the log has failed, while waiting for it. */
 const LOG_WAIT_MS = 10;

@@ -15,7 +15,7 @@ import type { CheckedService } from '../services/service.ts';
 import { Clock } from '../workers/clock.ts';
 import { Ran } from '../workers/dispatch.ts';
 import { Executions } from '../workers/executions.ts';
-import { REGISTER_TRIES_MAX } from '../workers/limits.ts';
+import { PLACE_WAIT_MS, REGISTER_TRIES_MAX } from '../workers/limits.ts';
 import { placesComing } from '../workers/room.ts';
 import { logBufferOf, type ShardMemory } from '../workers/shard-memory.ts';
 import {
@@ -32,7 +32,7 @@ import {
 } from './encoding.ts';
 import { type Begun, TwoPhase } from './two-phase.ts';
 import type { Registered, RegisterOptions, Reply } from './types.ts';
-import { ACQUIRE_TIMEOUT_MS, NO_FRONT_END, pause, ViewShard } from './view-shard.ts';
+import { NO_FRONT_END, pause, ViewShard } from './view-shard.ts';
 
 /** What a view asks of the thread it belongs to. */
 export interface ViewHooks {
@@ -216,7 +216,7 @@ export class EngineView {
   /** Waits for a place whose end is being written, if there is one. True when there is room. */
   #awaitRoom(): boolean {
     const ledger = this.#ledger;
-    const deadline = performance.now() + ACQUIRE_TIMEOUT_MS;
+    const deadline = performance.now() + PLACE_WAIT_MS;
     while (ledger.sessions() === ledger.sessionsMax && placesComing(ledger, this.#shards) > 0) {
       this.#hooks.relieve();
       if (performance.now() > deadline) throw refusal(ErrorCode.SERVER_BUSY, {});

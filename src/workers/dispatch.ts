@@ -37,6 +37,7 @@ export const enum Submitted {
 /** What a register flow needs of its router. */
 export interface Dispatcher {
   readonly ledger: Ledger;
+  readonly clock: { readonly cell: Float64Array };
   readonly ports: readonly ShardPort[];
   portOf(m: Message): ShardPort;
   /** Runs a message on this thread: a `Ran`, or `BLOCKED` if it cannot now. */

@@ -66,6 +66,9 @@ export const PENDING_REGISTERS_MAX = 2 ** 8;
  */
 export const REGISTER_TRIES_MAX = 16 * PENDING_REGISTERS_MAX;
 
+/** How long a register waits for a place that is on its way, and others take: many slow syncs. */
+export const PLACE_WAIT_MS = 5_000;
+
 /** Connections and embedded callers of one front end: 16 bits of a token name one. */
 export const SINKS_MAX = 2 ** 16;
 

@@ -3,8 +3,9 @@
  * committed longest ago evicts one, and the register tries again.
  *
  * Where places of ended sessions go back when that is on disk, a register waits for one that is on
- * its way, and is not refused. No more wait than there are such places: where sessions come and go
- * all the time there always is one, and all would wait for it.
+ * its way, and is not refused. No more wait here than there are such places: where sessions come
+ * and go all the time there always is one, and all would wait for it. Who is overtaken for long is
+ * told that the server is busy.
  *
  * Each step runs directly when it can, and else travels through a ring; then the register waits in
  * a bounded table until the shard's outcome comes back. Room that an eviction made may be taken by
@@ -15,7 +16,7 @@ import { copyWords } from '../core/copy.ts';
 import { EvictFlag, Kind, Message } from '../core/message.ts';
 import { type Answer, AnswerKind } from './answer.ts';
 import { Dispatched, type Dispatcher, Ran, Submitted } from './dispatch.ts';
-import { PENDING_REGISTERS_MAX, REGISTER_TRIES_MAX } from './limits.ts';
+import { PENDING_REGISTERS_MAX, PLACE_WAIT_MS, REGISTER_TRIES_MAX } from './limits.ts';
 import { placesComing } from './room.ts';
 import type { ShardPort } from './shard-port.ts';
 
@@ -34,6 +35,8 @@ class PendingRegister {
   bytes = new Uint8Array(this.body.buffer);
   step: Step = Step.REGISTER;
   tries = 0;
+  /** Until when it waits for a place; 0 = it has not begun to. */
+  waitsUntilMs = 0;
 
   /** Its index, and a generation for each step that waits for an outcome. */
   reference: number;
@@ -97,6 +100,7 @@ export class RegisterFlow {
     keep(m, pending);
     pending.step = outcome === Ran.NO_ROOM ? this.#stepNow() : Step.REGISTER;
     pending.tries = 0;
+    pending.waitsUntilMs = 0;
     this.#advance(pending, port);
     return Submitted.TAKEN;
   }
@@ -144,10 +148,7 @@ export class RegisterFlow {
     const m = pending.message;
     while (m.request !== 0) {
       if (pending.step === Step.WAIT) pending.step = this.#stepNow();
-      if (pending.step === Step.WAIT) {
-        this.#waiting.push(pending);
-        return;
-      }
+      if (pending.step === Step.WAIT) return this.#wait(pending, port);
       const outcome =
         pending.step === Step.REGISTER
           ? this.#router.dispatch(m, port)
@@ -159,6 +160,13 @@ export class RegisterFlow {
       }
       this.#next(pending, port, outcome);
     }
+  }
+
+  #wait(pending: PendingRegister, port: ShardPort): void {
+    const now = this.#router.clock.cell[0];
+    if (pending.waitsUntilMs === 0) pending.waitsUntilMs = now + PLACE_WAIT_MS;
+    if (now <= pending.waitsUntilMs) this.#waiting.push(pending);
+    else this.#refuse(pending, port, ErrorCode.SERVER_BUSY);
   }
 
   /** Chooses the step after an outcome. */

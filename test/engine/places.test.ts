@@ -111,19 +111,6 @@ test('a view takes the place of a close that its own thread has only just begun'
   view.release();
 });
 
-test('a view has nobody evicted while the place of a close is on its way', async () => {
-  const engine = await start({ run: 'direct', onFull: 'evict' });
-  const { here, there } = await fill(engine);
-  const view = engine.view();
-  const closing = engine.close(here[3]);
-  // Where the worker had the shard just then, the close lies in its ring.
-  await h.until(() => engine.status().shards[0].sessions < SESSIONS_MAX);
-  expect(view.register(there[0])).toMatchObject({ resumed: false });
-  await closing;
-  expect(engine.stats().evicted).toBe(0);
-  view.release();
-});
-
 test.each(['worker', 'auto'] as const)(
   'nobody is evicted where a close lies before the eviction in the ring (run: %s)',
   async (run) => {

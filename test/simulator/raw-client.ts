@@ -35,7 +35,6 @@ export class RawClient {
   isDone = false;
   doing = 'nothing';
   #socket: SimulatedSocket | undefined;
-  #rest: Buffer = Buffer.alloc(0);
   readonly #known = new Map<string, Known>();
   readonly #oldRegisters: Buffer[] = [];
   /** Those of all requests that it has ever sent. */
@@ -79,9 +78,12 @@ export class RawClient {
   #connect(): Promise<void> {
     this.doing = 'connect';
     const socket = this.world.machine.network.connect({ host: 'simulated', port: DEFAULT_PORT });
-    this.#rest = Buffer.alloc(0);
+    // Its own: what the socket before had under way may still arrive.
+    let rest: Buffer = Buffer.alloc(0);
     return new Promise((resolve) => {
-      socket.on('data', (bytes: Buffer) => this.#data(bytes));
+      socket.on('data', (bytes: Buffer) => {
+        rest = this.#frames(Buffer.concat([rest, bytes]));
+      });
       socket.on('error', () => {});
       socket.on('close', () => {
         if (this.#socket === socket) this.#socket = undefined;
@@ -209,14 +211,16 @@ export class RawClient {
     if (this.#oldRegisters.length < 10) this.#oldRegisters.push(frame);
   }
 
-  #data(bytes: Buffer): void {
-    this.#rest = Buffer.concat([this.#rest, bytes]);
-    while (this.#rest.length >= 5) {
-      const end = 5 + this.#rest.readUInt32BE(1);
-      if (this.#rest.length < end) return;
-      this.#frame(decode(this.#rest.subarray(5, end)) as unknown[]);
-      this.#rest = this.#rest.subarray(end);
+  /** Takes whole frames; returns what is left. */
+  #frames(bytes: Buffer): Buffer {
+    let rest = bytes;
+    while (rest.length >= 5) {
+      const end = 5 + rest.readUInt32BE(1);
+      if (rest.length < end) return rest;
+      this.#frame(decode(rest.subarray(5, end)) as unknown[]);
+      rest = rest.subarray(end);
     }
+    return rest;
   }
 
   #frame(frame: unknown[]): void {

@@ -5,6 +5,7 @@ import type { Ledger } from '../../src/core/ledger.ts';
 import { Kind, Message } from '../../src/core/message.ts';
 import { Answer, AnswerKind } from '../../src/workers/answer.ts';
 import { Dispatched, Ran } from '../../src/workers/dispatch.ts';
+import { PLACE_WAIT_MS } from '../../src/workers/limits.ts';
 import { RegisterFlow } from '../../src/workers/register-flow.ts';
 import type { ShardPort } from '../../src/workers/shard-port.ts';
 
@@ -16,6 +17,7 @@ let hasRoom: boolean;
 let taken: number;
 let coming: number;
 let isWritable: boolean;
+const now = Float64Array.of(1_000);
 /** The shard whose oldest session is the oldest of all; −1 = none can be evicted. */
 let oldest: number;
 /** What happens after somebody has looked how many places are taken. */
@@ -49,6 +51,7 @@ function start(evicts: boolean): void {
   };
   const dispatcher = {
     ledger: ledger as unknown as Ledger,
+    clock: { cell: now },
     ports: [port],
     portOf: () => port,
     dispatchDirect: () => Ran.NO_ROOM,
@@ -133,7 +136,7 @@ describe('where places go back when that is on disk, a register', () => {
   });
 
   it('waits for a place that is on its way, and takes it', () => {
-    start(true);
+    start(false);
     flow.retry();
     expect(flow.mayGoOn).toBe(false);
     expect(kinds()).toEqual([]);
@@ -148,7 +151,7 @@ describe('where places go back when that is on disk, a register', () => {
   });
 
   it('does not wait for a place that somebody waits for already', () => {
-    start(true);
+    start(false);
     submit();
     submit();
     expect(kinds()).toEqual([Kind.EVICT, Kind.EVICT]);
@@ -157,7 +160,7 @@ describe('where places go back when that is on disk, a register', () => {
     submit();
     expect(kinds()).toHaveLength(2);
     expect(flow.mayGoOn).toBe(false);
-    // A view of another thread takes one of the three places: who came last has somebody evicted.
+    // A view takes one of the three places: who came last looks for an expired session.
     coming = 2;
     expect(flow.mayGoOn).toBe(true);
     flow.retry();
@@ -165,8 +168,22 @@ describe('where places go back when that is on disk, a register', () => {
     expect(flow.mayGoOn).toBe(false);
   });
 
-  it('has somebody evicted when another took the place', () => {
-    start(true);
+  it('is told that the server is busy when others take the places for long', () => {
+    start(false);
+    now[0] += PLACE_WAIT_MS;
+    flow.retry();
+    expect([flow.pending, refusals]).toEqual([1, []]);
+    now[0] += 1;
+    flow.retry();
+    expect([flow.pending, refusals.splice(0)]).toEqual([0, [ErrorCode.SERVER_BUSY]]);
+    // The next one waits as long again.
+    submit();
+    flow.retry();
+    expect(flow.pending).toBe(1);
+  });
+
+  it('looks for an expired session when another took the place', () => {
+    start(false);
     coming = 0;
     expect(flow.mayGoOn).toBe(true);
     flow.retry();
