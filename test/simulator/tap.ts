@@ -67,7 +67,7 @@ export class Tap {
     const outcome = known.find((one) => one.request === request);
     if (outcome === undefined) return this.oracle.fail(`${model.name} never had ${request}`);
     this.#acknowledge(model, outcome);
-    if (model.pending === undefined) model.route = this.#socket;
+    if (model.pending === undefined) this.#spoke(model);
   }
 
   #acknowledge(model: SessionModel, outcome: Outcome): void {
@@ -103,7 +103,7 @@ export class Tap {
     }
     this.#acknowledge(model, outcome);
     // A late duplicate does not draw the next reply to itself.
-    if (model.pending === undefined) model.route = this.#socket;
+    if (model.pending === undefined) this.#spoke(model);
   }
 
   /** Of calls on sessions; results of the server's own operations are no arrays. */
@@ -126,6 +126,14 @@ export class Tap {
     if (model.isLive) this.#endedUnseen(model, reason);
     model.endAcked = true;
     if (this.#socket !== undefined) model.toldOn.add(this.#socket);
+  }
+
+  /**
+   * Frames of several connections are not written in the order of what they tell. Those that come
+   * when a session has ended do not say which of them it spoke on last.
+   */
+  #spoke(model: SessionModel): void {
+    if (model.isLive) model.route = this.#socket;
   }
 
   /** The worker that ended it died before it said so; the next look at the table finds it gone. */
