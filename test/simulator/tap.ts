@@ -129,11 +129,12 @@ export class Tap {
   }
 
   /**
-   * Frames of several connections are not written in the order of what they tell. Those that come
-   * when a session has ended do not say which of them it spoke on last.
+   * Frames of several connections are not written in the order of what they tell. With one that
+   * comes from another when the session has ended, nobody knows which of them it spoke on last.
    */
   #spoke(model: SessionModel): void {
     if (model.isLive) model.route = this.#socket;
+    else if (model.route !== this.#socket) model.route = undefined;
   }
 
   /** The worker that ended it died before it said so; the next look at the table finds it gone. */
