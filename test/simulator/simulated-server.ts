@@ -113,10 +113,12 @@ export class SimulatedServer {
     if (!this.isJournaled) return this.oracle.forgetAll();
     this.oracle.tally.recoveries += 1;
     const isExact = this.options.durability === 'commit';
-    if (isExact && this.options.onFull === 'reject' && engine.recovery?.evicted !== 0) {
+    const evicted = engine.recovery?.evicted ?? 0;
+    if (isExact && this.options.onFull === 'reject' && evicted > 0) {
       this.oracle.fail('a start evicts, although its table rejects');
     }
-    this.oracle.tally.recovered += this.rows.reconcile(this.tables, isExact, this.#wasStopped);
+    const { rows, tables, oracle } = this;
+    oracle.tally.recovered += rows.reconcile(tables, isExact, this.#wasStopped, evicted);
     this.#wasStopped = false;
   }
 
