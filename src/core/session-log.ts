@@ -76,20 +76,15 @@ export class SessionLog {
 
   /** A request or call committed. `parts` says which payloads it has written. */
   committed(slot: number, parts: number, touches: boolean): void {
-    const { buffer } = this;
-    const words = this.#words;
+    // First, as whoever takes over after a death in between logs the session anew with it.
+    if (touches) this.allowed(slot, 0);
     const row = this.#rows + (slot << ROW_SHIFT);
-    const notes = this.#notes + slot * NOTES_WORDS;
-    const slackMs = touches ? 0 : words[notes + Note.SLACK_MS];
+    const words = this.#words;
     const missesData = (parts & EntryPart.DATA) === 0 && words[row + Row.DATA_LENGTH] > 0;
     const missesReply = (parts & EntryPart.REPLY) === 0 && words[row + Row.REPLY_LENGTH] > 0;
-    // First, as whoever takes over after a death in between logs the session anew with it.
-    words[notes + Note.SLACK_MS] = slackMs;
-    appendState(buffer, this.#arena, slot, parts, slackMs);
-    if (!missesData && !missesReply) words[notes + Note.SEGMENT] = buffer.segment;
-    words[notes + Note.ACTIVE_MS] = (this.#activeMs(slot) - slackMs) | 0;
-    words[notes + Note.POSITION] = buffer.position;
-    buffer.loggedCommits = this.#floats[Header.COMMITS / 2];
+    appendState(this.buffer, this.#arena, slot, parts, this.#slackMs(slot));
+    if (!missesData && !missesReply) this.#needs(slot);
+    this.#logged(slot);
   }
 
   /**

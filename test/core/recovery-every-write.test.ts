@@ -11,7 +11,7 @@ import { expect, test } from 'vitest';
 import type { Arena } from '../../src/core/arena.ts';
 import { Eviction } from '../../src/core/codes.ts';
 import { Header, Intent, ROW_WORDS, Row, RowFlag } from '../../src/core/layout.ts';
-import { Ledger } from '../../src/core/ledger.ts';
+import type { Ledger } from '../../src/core/ledger.ts';
 import { SessionTable } from '../../src/core/session-table.ts';
 import * as h from './helpers.ts';
 import {
@@ -22,18 +22,7 @@ import {
   type Step,
   tableState,
 } from './lockstep.ts';
-
-class Death extends Error {}
-
-/** How many more writes a runner lives for. */
-class Life {
-  constructor(private left: number) {}
-
-  spend(): void {
-    if (this.left === 0) throw new Death('the runner died');
-    this.left -= 1;
-  }
-}
+import { Death, Life, MortalLedger, mortal } from './mortal.ts';
 
 /**
  * The ledger's count and the live count; without an intent the commit's time and its number, and
@@ -53,42 +42,11 @@ function isPaired({ words, regions }: Arena, isFloat: boolean, at: number): bool
 }
 
 function mortalArena(arena: Arena, life: Life): Arena {
-  const mortal = <T extends Int32Array | Float64Array>(view: T, isFloat: boolean): T =>
-    new Proxy(view, {
-      set(target, key, value) {
-        if (!isPaired(arena, isFloat, Number(key))) life.spend();
-        target[Number(key)] = value;
-        return true;
-      },
-    });
+  const { words, floats } = arena;
   return Object.create(arena, {
-    words: { value: mortal(arena.words, false) },
-    floats: { value: mortal(arena.floats, true) },
+    words: { value: mortal(words, life, (at) => isPaired(arena, false, at)) },
+    floats: { value: mortal(floats, life, (at) => isPaired(arena, true, at)) },
   });
-}
-
-class MortalLedger extends Ledger {
-  constructor(
-    ledger: Ledger,
-    readonly life: Life,
-  ) {
-    super(ledger.memory);
-  }
-
-  override take(): boolean {
-    this.life.spend();
-    return super.take();
-  }
-
-  override give(count: number): void {
-    this.life.spend();
-    super.give(count);
-  }
-
-  override publish(shard: number, boundMs: number): void {
-    this.life.spend();
-    super.publish(shard, boundMs);
-  }
 }
 
 /** A state without what a death may change: routes, and the pins of the dead runner. */
@@ -108,8 +66,13 @@ function dieAt(pair: Lockstep, step: Step, writes: number): SessionTable | null 
     arena = copied;
     ledger = counted;
     const life = new Life(writes);
-    const mortal = mortalArena(copied, life);
-    return new SessionTable(mortal, new MortalLedger(counted, life), new Float64Array(1), runner);
+    const dying = mortalArena(copied, life);
+    return new SessionTable(
+      dying,
+      new MortalLedger(counted.memory, life),
+      new Float64Array(1),
+      runner,
+    );
   });
   try {
     twin.run(step);

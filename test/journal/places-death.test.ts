@@ -9,79 +9,17 @@ import { expect, test } from 'vitest';
 import { type Arena, createArena } from '../../src/core/arena.ts';
 import { Reason } from '../../src/core/codes.ts';
 import { Header, Intent } from '../../src/core/layout.ts';
-import { createLedger, Ledger } from '../../src/core/ledger.ts';
+import { createLedger, type Ledger } from '../../src/core/ledger.ts';
 import { createLogBuffer, LogBuffer } from '../../src/core/log-buffer.ts';
 import { SessionTable } from '../../src/core/session-table.ts';
 import { NoLog } from '../../src/journal/log.ts';
 import { LogWriter } from '../../src/journal/log-writer.ts';
 import * as h from '../core/helpers.ts';
-
-class Death extends Error {}
-
-/** Throws before a write once so many were made. */
-class Life {
-  isOn = false;
-
-  constructor(private left: number) {}
-
-  spend(): void {
-    if (!this.isOn) return;
-    if (this.left === 0) throw new Death('the worker died');
-    this.left -= 1;
-  }
-}
+import { Death, Life, MortalLedger, mortal } from '../core/mortal.ts';
 
 /** Of the log buffer: `pushEnd` writes these together with what the ledger counts. */
 const TAIL = 64;
 const ENDED = 70;
-
-function mortal<T extends Int32Array | Float64Array>(
-  view: T,
-  life: Life,
-  isPaired: (at: number, value: number) => boolean,
-): T {
-  return new Proxy(view, {
-    set(target, key, value) {
-      if (!isPaired(Number(key), value)) life.spend();
-      target[Number(key)] = value;
-      return true;
-    },
-  });
-}
-
-class MortalLedger extends Ledger {
-  constructor(
-    memory: SharedArrayBuffer,
-    readonly life: Life,
-  ) {
-    super(memory);
-  }
-
-  override take(): boolean {
-    this.life.spend();
-    return super.take();
-  }
-
-  override give(count: number): void {
-    this.life.spend();
-    super.give(count);
-  }
-
-  override defer(): void {
-    this.life.spend();
-    super.defer();
-  }
-
-  override giveDeferred(count: number): void {
-    this.life.spend();
-    super.giveDeferred(count);
-  }
-
-  override publish(shard: number, boundMs: number): void {
-    this.life.spend();
-    super.publish(shard, boundMs);
-  }
-}
 
 /** A shard with two sessions, of two that share a limit of three. */
 class World {
@@ -121,7 +59,7 @@ class World {
           return at === Header.LIVE || (at === Header.INTENT && value === Intent.NONE);
         }),
       },
-      floats: { value: mortal(floats, life, () => false) },
+      floats: { value: mortal(floats, life) },
     });
     const buffer = new LogBuffer(this.log);
     const entries = mortal(buffer.words, life, (at) => at === TAIL || at === ENDED);
@@ -151,7 +89,6 @@ function dieEverywhere(step: (table: SessionTable) => void): number[] {
     const world = new World();
     const life = new Life(writes);
     const dying = world.mortal(life);
-    life.isOn = true;
     try {
       step(dying);
       return left;
@@ -200,7 +137,6 @@ test('a writer that dies before it gives a place back leaves that to the next', 
   world.table().end(0, Reason.CLOSED);
   const life = new Life(0);
   const dying = new MortalLedger(world.ledger.memory, life);
-  life.isOn = true;
   expect(() => world.write(dying)).toThrow(Death);
   expect(world.ledger.sessions()).toBe(2);
   world.write();

@@ -10,22 +10,10 @@ import { createLogBuffer, LogBuffer } from '../../src/core/log-buffer.ts';
 import { Entry } from '../../src/core/log-entry.ts';
 import { SessionTable } from '../../src/core/session-table.ts';
 import * as h from '../core/helpers.ts';
-
-class Death extends Error {}
+import { Death, Life, mortal } from '../core/mortal.ts';
 
 /** The word of a log buffer where its entries begin. */
 const ENTRIES = 160;
-
-/** Calls back before each write. */
-function watched<T extends Int32Array | Float64Array>(view: T, before: () => void): T {
-  return new Proxy(view, {
-    set(target, key, value) {
-      before();
-      target[Number(key)] = value;
-      return true;
-    },
-  });
-}
 
 /** The deadline that the last entry tells, and that of the row. */
 function deadlines(arena: Arena, buffer: LogBuffer): number[] {
@@ -51,19 +39,21 @@ function dies(writes: number): boolean {
   h.open(table, 1);
   table.log?.allowed(0, 1_000);
   now[0] += 10;
-  let left = Number.POSITIVE_INFINITY;
-  const spend = (): void => {
-    if (left === 0) throw new Death('the worker died');
-    left -= 1;
+  let life = new Life(Number.POSITIVE_INFINITY);
+  let isLogging = false;
+  const toTable = { spend: () => life.spend() };
+  const toLog = {
+    spend() {
+      if (!isLogging) life = new Life(writes);
+      isLogging = true;
+      life.spend();
+    },
   };
   const buffer = new LogBuffer(memory);
-  const entries = watched(buffer.words, () => {
-    if (left === Number.POSITIVE_INFINITY) left = writes;
-    spend();
-  });
-  Object.defineProperty(buffer, 'words', { value: entries });
-  const mortal: Arena = Object.create(arena, { words: { value: watched(arena.words, spend) } });
-  const dying = new SessionTable(mortal, ledger, now, h.RUNNER, buffer);
+  Object.defineProperty(buffer, 'words', { value: mortal(buffer.words, toLog) });
+  const words = mortal(arena.words, toTable);
+  const dyingArena: Arena = Object.create(arena, { words: { value: words } });
+  const dying = new SessionTable(dyingArena, ledger, now, h.RUNNER, buffer);
   try {
     dying.commitCall(0, 0, 0, 0);
     return false;
